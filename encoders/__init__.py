@@ -1,0 +1,1 @@
+"""Master to renditions: probe, qualify, plan, encode chunks, assemble, measure."""

@@ -1,0 +1,125 @@
+"""The documents of the encoding stage: a plan decides everything once; jobs carry all a worker needs."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from profiles.models import AudioRung, Ladder, VideoRung
+from telecine.document import Document, ExactSeconds, Sha256
+from telecine.media import AudioTrack, FrameRate, Master, Probe, VideoTrack
+
+__all__ = [
+    "AudioJob",
+    "AudioOutput",
+    "Chunk",
+    "EncodeJob",
+    "EncodePlan",
+    "EncodedChunk",
+    "EncodedOutput",
+    "VideoJob",
+    "VideoOutput",
+    "job_adapter",
+]
+
+
+class Chunk(Document):
+    """A unit of encoding: output frames [start, end) on the absolute grid of the plan's frame rate.
+
+    Frame ``f`` of the grid starts at ``f / frame_rate`` on the container's clock, so ``start`` of the first chunk is
+    the plan's ``first_frame``, which is not 0 where the container's clock does not start at 0.
+    """
+
+    index: int
+    start: int
+    end: int
+
+    @property
+    def frames(self) -> int:
+        return self.end - self.start
+
+
+class VideoOutput(Document):
+    """One rung of one chunk; ``digest`` names source bytes, range, all parameters and the tool's version."""
+
+    rung: VideoRung
+    digest: Sha256
+    key: str = Field(description="where the verified MP4 goes in the work store")
+
+
+class AudioOutput(Document):
+    """One audio rung over the whole programme."""
+
+    rung: AudioRung
+    digest: Sha256
+    key: str
+
+
+class VideoJob(Document):
+    """One chunk, all of its rungs from one decode."""
+
+    kind: Literal["video"] = "video"
+    digest: Sha256
+    master: Master
+    track: VideoTrack
+    frame_rate: FrameRate
+    gop_frames: int
+    chunk: Chunk
+    threads: int
+    outputs: tuple[VideoOutput, ...]
+    queue: Literal["cpu", "gpu"] = "cpu"
+
+
+class AudioJob(Document):
+    """One audio track, whole: encoders prime and pad, so a join inside would be heard.
+
+    ``start`` and ``duration`` are the programme's on the container's clock: audio is padded or cut to exactly that.
+    """
+
+    kind: Literal["audio"] = "audio"
+    digest: Sha256
+    master: Master
+    track: AudioTrack
+    start: ExactSeconds
+    duration: ExactSeconds
+    outputs: tuple[AudioOutput, ...]
+    queue: Literal["cpu", "gpu"] = "cpu"
+
+
+EncodeJob = Annotated[VideoJob | AudioJob, Field(discriminator="kind")]
+job_adapter: TypeAdapter[VideoJob | AudioJob] = TypeAdapter(EncodeJob)
+
+
+class EncodePlan(Document):
+    """Every encode of one title, decided once. Equal masters, ladders, settings and tools give equal plans."""
+
+    digest: Sha256
+    master: Master
+    probe: Probe
+    ladder: Ladder
+    frame_rate: FrameRate
+    first_frame: int
+    total_frames: int
+    chunks: tuple[Chunk, ...]
+    jobs: tuple[EncodeJob, ...]
+    expected_bytes: int = Field(description="upper estimate of all renditions together, from the rungs' caps")
+
+
+class EncodedOutput(Document):
+    """One verified file in the work store."""
+
+    name: str = Field(description="rung name")
+    digest: Sha256
+    key: str
+    sha256: Sha256
+    size_bytes: int
+    frames: int | None = None
+
+
+class EncodedChunk(Document):
+    """What a finished job made. ``encoded`` is False when every output was in the store already."""
+
+    job_digest: Sha256
+    outputs: tuple[EncodedOutput, ...]
+    encoded: bool
+    cpu_s: float = 0.0
+    max_rss_bytes: int = 0

@@ -1,0 +1,1 @@
+"""What to make: ladders, audio rungs, packaging."""

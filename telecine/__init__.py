@@ -1,0 +1,1 @@
+"""The kernel of Telecine: the words every stage shares, and one door per outside thing."""

@@ -1,0 +1,106 @@
+"""What a master is, exactly: sizes, rational frame rates, colour, tracks. No floats anywhere."""
+
+from fractions import Fraction
+
+from pydantic import Field
+
+from telecine.document import Document, ExactSeconds, Sha256
+
+__all__ = ["AudioTrack", "Colour", "FrameRate", "Master", "Probe", "SubtitleTrack", "VideoTrack"]
+
+
+class FrameRate(Document):
+    """Frames a second as an exact ratio: 24000/1001 is never 23.976."""
+
+    numerator: int = Field(gt=0)
+    denominator: int = Field(gt=0)
+
+    @property
+    def fraction(self) -> Fraction:
+        return Fraction(self.numerator, self.denominator)
+
+    def __str__(self) -> str:
+        return f"{self.numerator}/{self.denominator}"
+
+    @classmethod
+    def of(cls, value: Fraction) -> "FrameRate":
+        return cls(numerator=value.numerator, denominator=value.denominator)
+
+    def time_of(self, frame: int) -> Fraction:
+        """Start of output frame ``frame``, seconds."""
+        return Fraction(frame) / self.fraction
+
+
+class Colour(Document):
+    """Colour description as ISO/IEC 23091-2 names; None where the source does not say."""
+
+    primaries: str | None = None
+    transfer: str | None = None
+    matrix: str | None = None
+    range: str | None = None
+
+
+class VideoTrack(Document):
+    """One video track. Width and height are coded samples before rotation; SAR is width:height of a sample."""
+
+    index: int
+    codec: str
+    width: int
+    height: int
+    sample_aspect: ExactSeconds = Fraction(1)
+    rotation: int = 0
+    pixel_format: str
+    bit_depth: int
+    frame_rate: FrameRate
+    variable_frame_rate: bool = False
+    interlaced: bool = False
+    colour: Colour = Colour()
+    start: ExactSeconds
+    duration: ExactSeconds
+    packets: int = Field(description="coded pictures counted in the container")
+
+
+class AudioTrack(Document):
+    """One audio track. ``layout`` as FFmpeg names it: mono, stereo, 5.1, 5.1(side), 7.1."""
+
+    index: int
+    codec: str
+    channels: int
+    layout: str
+    sample_rate_hz: int
+    language: str = "und"
+    start: ExactSeconds
+    duration: ExactSeconds
+
+
+class SubtitleTrack(Document):
+    """One subtitle track inside the master."""
+
+    index: int
+    codec: str
+    language: str = "und"
+
+
+class Master(Document):
+    """A source master, fixed by its bytes."""
+
+    uri: str
+    size_bytes: int
+    sha256: Sha256
+
+
+class Probe(Document):
+    """Everything inspection found in one master; times are on the container's own clock."""
+
+    master: Master
+    container: str
+    duration: ExactSeconds
+    video: tuple[VideoTrack, ...] = ()
+    audio: tuple[AudioTrack, ...] = ()
+    subtitles: tuple[SubtitleTrack, ...] = ()
+    encrypted: bool = False
+    decode_errors: tuple[str, ...] = Field(
+        default=(), description="what the decoder said at the start and the end of the master; empty is good"
+    )
+    first_frames_decoded: int = Field(default=0, description="frames decoded from the first seconds")
+    last_frames_decoded: int = Field(default=0, description="frames decoded from the last seconds")

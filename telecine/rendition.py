@@ -1,0 +1,64 @@
+"""Renditions: complete, clear, encoded tracks of a title, proven frame-exact."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from telecine.document import Document, ExactSeconds, Sha256
+from telecine.media import FrameRate
+
+__all__ = ["Quality", "Rendition", "RenditionSet"]
+
+
+class Quality(Document):
+    """VMAF over the measured frames of one rendition (model named), every ``subsample``-th frame."""
+
+    model: str
+    mean: float
+    harmonic_mean: float
+    percentile_1: float
+    percentile_5: float
+    frames_measured: int
+    subsample: int = 1
+
+
+class Rendition(Document):
+    """One assembled track, an MP4 with all its samples, in the work store under ``key``."""
+
+    name: str
+    kind: Literal["video", "audio"]
+    codec: str = Field(description="RFC 6381 string, such as avc1.64001f or mp4a.40.2")
+    label: str = Field(description="key label this rendition is encrypted under: AUDIO, SD, HD")
+    key: str
+    sha256: Sha256
+    size_bytes: int
+    duration: ExactSeconds
+    average_bps: int
+    peak_bps: int = Field(description="largest bits of any one-second window")
+    width: int | None = None
+    height: int | None = None
+    frame_rate: FrameRate | None = None
+    frames: int | None = None
+    channels: int | None = None
+    sample_rate_hz: int | None = None
+    language: str = "und"
+    quality: Quality | None = None
+
+
+class RenditionSet(Document):
+    """All renditions of one master under one plan; every video rendition has the same frames and IDR grid."""
+
+    plan_digest: Sha256
+    frames: int
+    frame_rate: FrameRate
+    gop_frames: int
+    segment_frames: int
+    renditions: tuple[Rendition, ...]
+
+    @property
+    def video(self) -> tuple[Rendition, ...]:
+        return tuple(r for r in self.renditions if r.kind == "video")
+
+    @property
+    def audio(self) -> tuple[Rendition, ...]:
+        return tuple(r for r in self.renditions if r.kind == "audio")

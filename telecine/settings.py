@@ -1,0 +1,76 @@
+"""Where to run: one Settings object, built in each entry point and passed on. Every field is ``TELECINE_<NAME>``."""
+
+import os
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from telecine.publication import Edge
+
+__all__ = ["Settings", "clone_root", "load_settings"]
+
+
+def clone_root() -> Path:
+    """The folder that holds the ``telecine`` package."""
+    return Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """Addresses, credentials and limits of one installation. The defaults are for the embedded stack."""
+
+    model_config = SettingsConfigDict(env_prefix="TELECINE_", extra="ignore", frozen=True)
+
+    data_dir: Path = Field(default_factory=lambda: clone_root() / "data", description="everything Telecine writes")
+    stack_id: str = Field(default="", description="marks every process of one embedded stack")
+
+    s3_endpoint: str = Field(default="", description="S3 endpoint URL of both buckets; empty: not configured")
+    s3_region: str = "us-east-1"
+    s3_access_key: str = ""
+    s3_secret_key: SecretStr = SecretStr("")
+    origin_bucket: str = "telecine-origin"
+    work_bucket: str = "telecine-work"
+
+    redis_url: SecretStr = Field(default=SecretStr(""), description="broker, leases, sessions, invalidation stream")
+    database_url: SecretStr = Field(
+        default=SecretStr(""), description="SQLAlchemy URL of the registry; empty: SQLite in data_dir"
+    )
+
+    edges: tuple[Edge, ...] = Field(default=(), description="JSON list of {name, base_url, agent_url}")
+    agent_token: SecretStr = Field(default=SecretStr(""), description="bearer token of the fill agents")
+
+    playback_url: str = Field(default="", description="public base URL of the playback service")
+    token_key: SecretStr = Field(default=SecretStr(""), description="HS256 key of user and playback tokens")
+    master_key_file: Path | None = Field(default=None, description="0600 file: 32-byte key-encryption key, hex")
+
+    airflow_url: str = Field(default="", description="base URL of the Airflow API server")
+    airflow_user: str = "admin"
+    airflow_password: SecretStr = SecretStr("")
+
+    worker_slots: int = Field(default=2, ge=1, description="chunk encodes that run at once on one worker")
+    encode_threads: int = Field(default=2, ge=1, description="threads of one chunk encode; shapes its bytes")
+    lease_s: float = Field(default=15, gt=0, description="a chunk silent for this long is dispatched again")
+    chunk_seconds: int = Field(default=30, ge=2, description="length of a chunk, rounded up to whole segments")
+    vmaf_subsample: int = Field(default=0, ge=0, description="measure every n-th frame; 0: chosen by length")
+    catalogue_dir: Path | None = Field(default=None, description="folder of own profiles, searched first")
+
+    @property
+    def work_dir(self) -> Path:
+        """Scratch space for stages: ``.part`` files and fetched inputs live here."""
+        return self.data_dir / "work"
+
+    @property
+    def registry_url(self) -> str:
+        """SQLAlchemy URL of the title registry."""
+        return self.database_url.get_secret_value() or f"sqlite:///{self.data_dir / 'registry.db'}"
+
+    @property
+    def kek_file(self) -> Path:
+        """File with the key-encryption key of the KeyStore."""
+        return self.master_key_file or self.data_dir / "secrets" / "master.key"
+
+
+def load_settings(data_dir: Path | None = None) -> Settings:
+    """Settings from the environment, over ``stack.env`` of the data folder when present."""
+    chosen = data_dir or Path(os.environ.get("TELECINE_DATA_DIR", "") or clone_root() / "data").resolve()
+    return Settings(_env_file=chosen / "stack.env", data_dir=chosen)
