@@ -1,0 +1,196 @@
+"""What the tasks of Telecine's DAGs have in common: errors as decisions, the release at hand, the deferrable encode."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from airflow.providers.standard.triggers.temporal import DateTimeTrigger
+from airflow.sdk import BaseOperator, get_current_context
+from airflow.sdk.exceptions import AirflowFailException
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from encoders.documents import EncodePlan
+from pipeline import shelf, steps
+from pipeline.encoding import QueuedEncode
+from pipeline.submission import request_of_run
+from pipeline.workplace import Workplace, open_workplace
+from telecine.document import Document
+from telecine.errors import EncodeFailed, NotFound, PackageRejected, SourceRejected, Unavailable
+from telecine.publication import FillReceipt, Publication
+from telecine.registry import Stage
+from telecine.settings import load_settings
+from telecine.title import SubmitRequest
+
+__all__ = ["EncodeOperator", "EncodeTrigger", "GoLiveOperator", "Release", "at", "record_failure"]
+
+D = TypeVar("D", bound=Document)
+
+
+class Release:
+    """The release this task works on: its request, its workplace, its documents."""
+
+    def __init__(self, place: Workplace, request: SubmitRequest, run_id: str) -> None:
+        self.place = place
+        self.request = request
+        self.title_id = request.title_id
+        self.run_id = run_id
+
+    def keep(self, document: Document) -> str:
+        """Put a document on the shelf; the key is what travels through XCom."""
+        key = shelf.keep(self.place.work, document)
+        self.place.registry.remember_document(self.title_id, type(document).__name__, key)
+        return key
+
+    def load(self, kind: type[D], key: str) -> D:
+        return shelf.load(self.place.work, kind, key)
+
+
+@contextmanager
+def at(stage: Stage) -> Iterator[Release]:
+    """Work at a stage of the current run. What is final fails the task without retry, the rest is retried."""
+    context = get_current_context()
+    release = _release(context)
+    registry = release.place.registry
+    if stage == Stage.REGISTER:
+        registry.submit(release.request, release.run_id)
+    registry.enter(release.title_id, stage)
+    with final_errors(release):
+        yield release
+
+
+@contextmanager
+def final_errors(release: Release) -> Iterator[None]:
+    """Map final errors to a failure without retry; the registry keeps the sentence for people."""
+    try:
+        yield
+    except (SourceRejected, PackageRejected) as error:
+        release.place.registry.fail(release.title_id, Stage.REJECTED, str(error))
+        raise AirflowFailException(str(error)) from None
+    except EncodeFailed as error:
+        release.place.registry.fail(release.title_id, Stage.FAILED, str(error))
+        raise AirflowFailException(str(error)) from None
+
+
+def record_failure(context: Any) -> None:
+    """Task callback after the last attempt: the title is failed, unless a clearer sentence is there already."""
+    release = _release(context)
+    try:
+        record = release.place.registry.title(release.title_id)
+    except NotFound:
+        return
+    if not record.stage.ended:
+        problem = f"{context['ti'].task_id}: {context.get('exception') or 'failed'}"
+        release.place.registry.fail(release.title_id, Stage.FAILED, problem)
+
+
+def _release(context: Any) -> Release:
+    run_id = context["run_id"]
+    return Release(open_workplace(load_settings()), request_of_run(context["params"], run_id), run_id)
+
+
+class EncodeOperator(BaseOperator):
+    """Encode all chunks of a plan on the workers, holding no slot meanwhile: one deferral per title."""
+
+    template_fields = ("plan",)
+    ui_color = "#2f6f8f"
+
+    def __init__(self, *, plan: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.plan = plan
+
+    def execute(self, context: Any) -> str:  # noqa: ARG002
+        """Enqueue what is missing and hand over to the trigger; a retry re-attaches to the jobs under way."""
+        with at(Stage.ENCODE) as release:
+            encode = QueuedEncode(release.place, release.title_id)
+            plan = release.load(EncodePlan, self.plan)
+            encode.start(plan)
+            progress = encode.progress()
+            self.log.info("plan %s: %s", plan.digest[:12], progress.line())
+            if progress.chunks_done == progress.chunks_total:
+                return str(self.plan)
+        return self.defer(trigger=EncodeTrigger(title_id=release.title_id), method_name="finish")
+
+    def finish(self, context: Any, event: dict[str, str]) -> str:
+        """The trigger is over: every chunk is in the store, or an encode is out of attempts."""
+        release = _release(context)
+        with final_errors(release):
+            if event.get("failed"):
+                raise EncodeFailed(event["failed"])
+        self.log.info("%s", event["done"])
+        return str(self.plan)
+
+
+class EncodeTrigger(BaseTrigger):
+    """Dispatches chunk jobs by the order of titles, watches their leases and tells the progress in the task's log."""
+
+    def __init__(self, title_id: str) -> None:
+        super().__init__()
+        self.title_id = title_id
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        return ("telecine_tasks.EncodeTrigger", {"title_id": self.title_id})
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        encode = await asyncio.to_thread(_queued_encode, self.title_id)
+        shown, away = "", ""
+        while True:
+            try:
+                await asyncio.to_thread(encode.tick)
+                progress = await asyncio.to_thread(encode.progress)
+            except Unavailable as error:
+                if str(error) != away:
+                    self.log.warning("%s", error)
+                away = str(error)
+                await asyncio.sleep(1)
+                continue
+            except EncodeFailed as error:
+                yield TriggerEvent({"failed": str(error)})
+                return
+            if progress.chunks_done == progress.chunks_total:
+                yield TriggerEvent({"done": progress.line()})
+                return
+            away, shown = "", self._tell(progress.line(), shown)
+            await asyncio.sleep(0.4)
+
+    def _tell(self, line: str, shown: str) -> str:
+        now = datetime.now(UTC)
+        if line != shown and (now - getattr(self, "_told_at", datetime.min.replace(tzinfo=UTC))).total_seconds() >= 2:  # noqa: PLR2004
+            self._told_at = now
+            self.log.info("%s", line)
+            return line
+        return shown
+
+    async def on_kill(self) -> None:
+        """A person cleared or failed the task: its waiting chunks are not sent any more."""
+        encode = await asyncio.to_thread(_queued_encode, self.title_id)
+        await asyncio.to_thread(encode.abandon)
+
+
+def _queued_encode(title_id: str) -> QueuedEncode:
+    return QueuedEncode(open_workplace(load_settings()), title_id)
+
+
+class GoLiveOperator(BaseOperator):
+    """Flip the pointer, not before the title's launch time; waiting for it holds no slot."""
+
+    template_fields = ("publications", "receipts")
+    ui_color = "#2f8f5b"
+
+    def __init__(self, *, publications: Any, receipts: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.publications = publications
+        self.receipts = receipts
+
+    def execute(self, context: Any, event: Any = None) -> str:  # noqa: ARG002
+        with at(Stage.GO_LIVE) as release:
+            launch_at = release.request.launch_at
+            if launch_at is None or launch_at <= datetime.now(UTC):
+                publication = release.load(Publication, self.publications[0]["publication"])
+                receipts = [release.load(FillReceipt, key) for key in self.receipts]
+                pointer = steps.go_live(release.place, publication, receipts)
+                self.log.info("%s is live as version %s (flip %d)", release.title_id, pointer.version, pointer.seq)
+                return release.keep(pointer)
+        self.log.info("ready on every edge; goes live at %s", launch_at.isoformat())
+        return self.defer(trigger=DateTimeTrigger(moment=launch_at), method_name="execute")

@@ -1,0 +1,155 @@
+"""One run of this DAG takes one source master to a live, encrypted, playable title on every edge.
+
+Tasks pass document keys, never documents; each task is one step between loading and keeping.
+"""
+
+from datetime import timedelta
+
+from airflow.sdk import Param, dag, get_current_context, task
+from telecine_tasks import EncodeOperator, GoLiveOperator, at, record_failure
+
+from encoders.documents import EncodePlan
+from pipeline import steps
+from telecine.media import Master, Probe
+from telecine.publication import Package, Publication
+from telecine.registry import Stage
+from telecine.rendition import RenditionSet
+from telecine.title import Priority
+
+DOC = """
+### Release a title
+
+| task | what it does |
+|---|---|
+| register | fixes the master by its bytes |
+| inspect, qualify | finds out everything about it; one that cannot become a title is **rejected with the reason** |
+| plan | chooses the ladder, cuts the chunks on the GOP grid |
+| encode | dispatches chunks to the workers by title priority; the log shows the progress |
+| assemble, measure | joins the chunks frame-exactly, measures VMAF |
+| package, verify | encrypts (CENC), then decrypts and decodes everything again |
+| publish, fill | immutable version on the origin, verified copies on every edge |
+| go_live | flips the title's pointer, at launch time when one is given |
+
+Every task is a look-up when its work was done before: clearing and retrying is always safe.
+"""
+
+PARAMS = {
+    "master_uri": Param(
+        "", type="string", minLength=1, title="Master", section="Source",
+        description="Address of the source master: file:///path/file.mov, s3://bucket/key or https://…",
+    ),
+    "title_id": Param(
+        None, type=["null", "string"], pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", title="Title id", section="Title",
+        description="Lower-case letters, digits and dashes. Empty: made of the name.",
+    ),
+    "name": Param(
+        None, type=["null", "string"], maxLength=200, title="Name", section="Title",
+        description="What viewers see. Empty: made of the master's file name.",
+    ),
+    "profile": Param("standard", type="string", title="Profile", section="Title", description="From the catalogue."),
+    "priority": Param(
+        "normal", type="string", enum=[str(p) for p in Priority], title="Priority", section="Release",
+        description="Chunks of a higher class are encoded first.",
+    ),
+    "launch_at": Param(
+        None, type=["null", "string"], format="date-time", title="Launch time", section="Release",
+        description="Goes live then, not before; earlier launches are encoded first. Empty: when ready.",
+    ),
+}  # fmt: skip
+
+PATIENT = {"retries": 5, "retry_delay": timedelta(seconds=3), "execution_timeout": timedelta(hours=2)}
+
+
+@task
+def register() -> str:
+    with at(Stage.REGISTER) as release:
+        master = steps.register(release.place, release.request)
+        release.place.registry.remember_master(release.title_id, master.sha256)
+        return release.keep(master)
+
+
+@task
+def inspect(master: str) -> str:
+    with at(Stage.INSPECT) as release:
+        return release.keep(steps.inspect(release.place, release.load(Master, master)))
+
+
+@task
+def qualify(probe: str) -> str:
+    with at(Stage.QUALIFY) as release:
+        return release.keep(steps.qualify(release.load(Probe, probe)))
+
+
+@task
+def plan(probe: str) -> str:
+    with at(Stage.PLAN) as release:
+        return release.keep(steps.plan(release.place, release.load(Probe, probe), release.request.profile))
+
+
+@task
+def assemble(plan: str) -> str:
+    with at(Stage.ASSEMBLE) as release:
+        return release.keep(steps.assemble(release.place, release.load(EncodePlan, plan)))
+
+
+@task
+def measure(plan: str, renditions: str) -> str:
+    with at(Stage.MEASURE) as release:
+        found = release.load(RenditionSet, renditions)
+        return release.keep(steps.measure(release.place, release.load(EncodePlan, plan), found))
+
+
+@task
+def package(plan: str, renditions: str) -> str:
+    with at(Stage.PACKAGE) as release:
+        planned, found = release.load(EncodePlan, plan), release.load(RenditionSet, renditions)
+        return release.keep(steps.package(release.place, release.title_id, planned.ladder.packaging, found))
+
+
+@task
+def verify(package: str, renditions: str) -> str:
+    with at(Stage.VERIFY) as release:
+        found = release.load(RenditionSet, renditions)
+        release.keep(steps.verify(release.place, release.load(Package, package), found))
+        return package
+
+
+@task
+def publish(package: str) -> list[dict[str, str]]:
+    """The publication once for every edge that must hold it: what ``fill`` is mapped over."""
+    with at(Stage.PUBLISH) as release:
+        publication = release.keep(steps.publish(release.place, release.load(Package, package)))
+        return [{"publication": publication, "edge": edge.name} for edge in steps.edges(release.place)]
+
+
+@task(map_index_template="{{ edge_name }}")
+def fill(publication: str, edge: str) -> str:
+    get_current_context()["edge_name"] = edge
+    with at(Stage.FILL) as release:
+        target = steps.edge_named(release.place, edge)
+        return release.keep(steps.fill(release.place, target, release.load(Publication, publication)))
+
+
+@dag(
+    dag_id="release_title",
+    dag_display_name="Release a title",
+    description="Source master to a live, encrypted title on every edge",
+    doc_md=DOC,
+    schedule=None,
+    catchup=False,
+    max_active_runs=64,
+    params=PARAMS,
+    tags=["telecine"],
+    default_args={**PATIENT, "pool": "control", "on_failure_callback": record_failure},
+)
+def release_title() -> None:
+    planned = plan(qualify(inspect(register())))
+    encoded = EncodeOperator(task_id="encode", plan=planned).output
+    assembled = assemble(encoded)
+    measured = measure(encoded, assembled)
+    published = publish(verify(package(encoded, measured), measured))
+    receipts = fill.expand_kwargs(published)
+    GoLiveOperator(task_id="go_live", publications=published, receipts=receipts)
+
+
+release_title()

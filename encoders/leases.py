@@ -1,0 +1,145 @@
+"""Leases, progress, results and worker presence in Redis: what workers tell the dispatcher.
+
+A lease is a key that expires: whoever encodes a job renews it, and a job whose lease has lapsed is dispatched again.
+Nothing here is precious: after a loss of all of Redis, jobs are sent again and found in the store by digest.
+"""
+
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import redis
+from pydantic import SecretStr
+
+from encoders.documents import EncodedChunk
+from telecine.document import Document
+from telecine.errors import Unavailable
+
+__all__ = ["JobResult", "Lease", "LeaseBoard", "this_process"]
+
+_RESULT_TTL_S = 24 * 3600
+_WORKER_TTL_S = 10
+
+
+class Lease(Document):
+    """Who encodes a job now, and how far it is."""
+
+    owner: str
+    frames: int = 0
+    total_frames: int = 0
+    fps: float = 0.0
+
+
+class JobResult(Document):
+    """How an attempt ended. ``final``: another attempt cannot help."""
+
+    chunk: EncodedChunk | None = None
+    problem: str | None = None
+    final: bool = False
+
+
+def this_process() -> str:
+    """``host/pid/start-time``: names one process, never a later one with the same pid."""
+    return f"{socket.gethostname()}/{os.getpid()}/{_start_time(os.getpid())}"
+
+
+def _start_time(pid: int) -> str:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return "gone"
+    return fields[19]  # starttime, proc(5)
+
+
+def _is_gone(owner: str) -> bool:
+    """True only when the owner ran on this machine and does not any more."""
+    host, pid, started = owner.rsplit("/", 2)
+    return host == socket.gethostname() and _start_time(int(pid)) != started
+
+
+class LeaseBoard:
+    """The board that workers write and the dispatcher reads. Raises Unavailable when Redis does not answer."""
+
+    def __init__(self, url: SecretStr, lease_s: float) -> None:
+        self._redis: redis.Redis = redis.Redis.from_url(
+            url.get_secret_value(), socket_timeout=5, socket_connect_timeout=2, decode_responses=True
+        )
+        self._lease_ms = int(lease_s * 1000)
+
+    def acquire(self, digest: str, owner: str) -> bool:
+        """Take the lease of a job; False while a living process holds it. A dead local holder is replaced at once."""
+        key = _lease_key(digest)
+        with _redis_errors():
+            if self._redis.set(key, Lease(owner=owner).model_dump_json(), px=self._lease_ms, nx=True):
+                return True
+            held = self._lease(self._redis.get(key))
+            if held is not None and held.owner != owner and not _is_gone(held.owner):
+                return False
+            self._redis.set(key, Lease(owner=owner).model_dump_json(), px=self._lease_ms)
+            return True
+
+    def renew(self, digest: str, lease: Lease) -> None:
+        """Say that the job is alive, and how far it is."""
+        with _redis_errors():
+            self._redis.set(_lease_key(digest), lease.model_dump_json(), px=self._lease_ms)
+
+    def finish(self, digest: str, result: JobResult) -> None:
+        """Leave the result and let the lease go."""
+        with _redis_errors(), self._redis.pipeline() as pipe:
+            pipe.set(_result_key(digest), result.model_dump_json(), ex=_RESULT_TTL_S)
+            pipe.delete(_lease_key(digest))
+            pipe.execute()
+
+    def leases(self, digests: Sequence[str]) -> dict[str, Lease]:
+        """The living leases among ``digests``."""
+        if not digests:
+            return {}
+        with _redis_errors():
+            values = self._redis.mget([_lease_key(digest) for digest in digests])
+        found = {digest: self._lease(value) for digest, value in zip(digests, values, strict=True)}
+        return {digest: lease for digest, lease in found.items() if lease is not None}
+
+    def take_results(self, digests: Sequence[str]) -> dict[str, JobResult]:
+        """Results among ``digests``, each handed out once."""
+        results = {}
+        with _redis_errors():
+            for digest in digests:
+                value = self._redis.getdel(_result_key(digest))
+                if isinstance(value, str):
+                    results[digest] = JobResult.model_validate_json(value)
+        return results
+
+    def worker_present(self, worker: str, queue: str, slots: int) -> None:
+        """A worker says that it is there; forgotten after ten silent seconds."""
+        with _redis_errors():
+            self._redis.set(f"telecine:worker:{queue}:{worker}", slots, ex=_WORKER_TTL_S)
+
+    def slots(self, queue: str) -> int:
+        """Chunk encodes that all present workers of a queue can run at once."""
+        with _redis_errors():
+            keys = list(self._redis.scan_iter(f"telecine:worker:{queue}:*", count=1000))
+            values = self._redis.mget(keys) if keys else []
+        return sum(int(value) for value in values if value is not None)
+
+    @staticmethod
+    def _lease(value: object) -> Lease | None:
+        return Lease.model_validate_json(value) if isinstance(value, str) else None
+
+
+def _lease_key(digest: str) -> str:
+    return f"telecine:lease:{digest}"
+
+
+def _result_key(digest: str) -> str:
+    return f"telecine:result:{digest}"
+
+
+@contextmanager
+def _redis_errors() -> Iterator[None]:
+    try:
+        yield
+    except redis.RedisError as error:
+        message = f"Redis does not answer ({type(error).__name__}); encoding goes on when it is back."
+        raise Unavailable(message) from error

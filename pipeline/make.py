@@ -1,0 +1,152 @@
+"""The whole line without servers: a master in, a folder with an encrypted, verified package out."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from packagers.verify import VerifyReport
+from pydantic import SecretBytes
+from telecine.keystore import SealedKeyStore, load_or_create_master_key
+from telecine.storage.local import LocalStore
+from telecine.storage.s3 import s3_store
+
+from encoders.documents import EncodePlan
+from pipeline import steps
+from pipeline.encoding import EncodeProgress, encode_here
+from pipeline.workplace import Workplace
+from telecine.document import Document
+from telecine.errors import MissingRequirement
+from telecine.publication import Package
+from telecine.registry import Registry
+from telecine.rendition import RenditionSet
+from telecine.settings import Settings
+from telecine.storage.port import ObjectStore
+from telecine.title import SubmitRequest
+
+__all__ = ["MakeReport", "MakeWatcher", "make", "plan_only"]
+
+_MIN_FREE_FACTOR = 3
+
+
+class MakeReport(Document):
+    """What ``telecine make`` made; paths are relative to the output folder."""
+
+    title_id: str
+    version: str
+    chunks: int
+    chunks_encoded: int
+    renditions: RenditionSet
+    dash: str
+    hls: str
+    verified: VerifyReport
+
+
+@dataclass(frozen=True, slots=True)
+class MakeWatcher:
+    """Who is told how far it is: a stage's name when it begins, progress while encoding."""
+
+    stage: Callable[[str], None]
+    encode: Callable[[EncodeProgress], None]
+
+
+def make(
+    request: SubmitRequest, out_dir: Path, settings: Settings, watcher: MakeWatcher, *, vmaf: bool = False
+) -> MakeReport:
+    """Encode, package, verify and lay out ``package/``, ``renditions/`` and ``report.json`` in ``out_dir``.
+
+    Interrupted and run again, it goes on with the chunks that are there. Content keys stay sealed in the data folder's
+    key store. Raises SourceRejected before anything is written to ``out_dir``.
+    """
+    place = _local_place(settings, out_dir)
+    watcher.stage("inspect")
+    plan = _plan(place, request)
+    _need_room(out_dir, plan.expected_bytes)
+    watcher.stage("encode")
+    chunks = encode_here(plan, place, watcher.encode)
+    watcher.stage("assemble")
+    renditions = steps.assemble(place, plan)
+    if vmaf:
+        watcher.stage("measure")
+        renditions = steps.measure(place, plan, renditions)
+    watcher.stage("package")
+    package = steps.package(place, request.title_id, plan.ladder.packaging, renditions)
+    watcher.stage("verify")
+    verified = steps.verify(place, package, renditions)
+    report = MakeReport(
+        title_id=request.title_id,
+        version=package.version,
+        chunks=len(plan.jobs),
+        chunks_encoded=sum(chunk.encoded for chunk in chunks),
+        renditions=renditions,
+        dash=f"package/{package.dash_path}",
+        hls=f"package/{package.hls_path}",
+        verified=verified,
+    )
+    _lay_out(place.work, package, renditions, out_dir)
+    (out_dir / "report.json").write_text(report.model_dump_json(indent=2))
+    shutil.rmtree(_cache(out_dir))
+    return report
+
+
+def plan_only(request: SubmitRequest, settings: Settings) -> EncodePlan:
+    """The plan alone: reads the master, writes nothing but the remembered hash. Raises SourceRejected."""
+    return _plan(_local_place(settings, settings.work_dir), request)
+
+
+def _plan(place: Workplace, request: SubmitRequest) -> EncodePlan:
+    probe = steps.qualify(steps.inspect_bytes(place, steps.register(place, request)))
+    return steps.plan(place, probe, request.profile)
+
+
+def _cache(out_dir: Path) -> Path:
+    return out_dir / ".telecine-work"
+
+
+def _local_place(settings: Settings, out_dir: Path) -> Workplace:
+    store = LocalStore(_cache(out_dir))
+    master_key: SecretBytes = load_or_create_master_key(settings.kek_file)
+    return Workplace(
+        settings=settings,
+        work=store,
+        origin=store,
+        keys=SealedKeyStore(LocalStore(settings.data_dir / "keys"), master_key),
+        registry=Registry("sqlite://"),
+        open_bucket=lambda bucket: _bucket(settings, bucket),
+    )
+
+
+def _bucket(settings: Settings, bucket: str) -> ObjectStore:
+    if not settings.s3_endpoint:
+        message = f"s3://{bucket} needs an S3 endpoint: set TELECINE_S3_ENDPOINT and its keys."
+        raise MissingRequirement(message)
+    return s3_store(settings, bucket)
+
+
+def _need_room(out_dir: Path, expected_bytes: int) -> None:
+    out_dir.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(out_dir).free
+    if free < expected_bytes * _MIN_FREE_FACTOR:
+        message = (
+            f"{out_dir} has {free / 1e9:.1f} GB free, but this title needs up to "
+            f"{expected_bytes * _MIN_FREE_FACTOR / 1e9:.1f} GB while it is made: free some, or choose another folder."
+        )
+        raise MissingRequirement(message)
+
+
+def _lay_out(store: ObjectStore, package: Package, renditions: RenditionSet, out_dir: Path) -> None:
+    """Copy results out of the work store; an older package in the folder is replaced only when the new is complete."""
+    fresh = out_dir / ".package.part"
+    shutil.rmtree(fresh, ignore_errors=True)
+    for entry in package.inventory.entries:
+        target = fresh / entry.path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        store.get_file(package.prefix + entry.path, target)
+    for rendition in renditions.renditions:
+        target = out_dir / "renditions" / f"{rendition.name}.mp4"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        store.get_file(rendition.key, target)
+    final = out_dir / "package"
+    if final.exists():
+        shutil.rmtree(final)
+    fresh.rename(final)

@@ -1,0 +1,93 @@
+"""Submitting a title to the running stack, and what to tell of it afterwards."""
+
+from collections.abc import Mapping
+
+from pipeline import shelf, steps
+from pipeline.airflow_api import AirflowApi
+from pipeline.submission import is_current, new_run_id, request_from
+from pipeline.workplace import Workplace
+from telecine.document import Document
+from telecine.errors import NotFound
+from telecine.registry import Stage, TitleRecord
+from telecine.rendition import RenditionSet
+from telecine.title import SubmitRequest
+
+__all__ = ["Submitted", "TitleReport", "submit_title", "title_report"]
+
+
+class Submitted(Document):
+    """``already_live``: exactly this master under this profile is live, and no run was started."""
+
+    title_id: str
+    run_id: str | None
+    already_live: bool = False
+    attached: bool = False
+
+
+class TitleReport(Document):
+    """Everything to tell of one title."""
+
+    record: TitleRecord
+    renditions: RenditionSet | None
+    kids: dict[str, str]
+    urls: dict[str, str]
+
+
+def submit_title(place: Workplace, params: Mapping[str, object]) -> Submitted:
+    """Check the master, then start a run of the release DAG; join the title's own run where one is under way.
+
+    Raises SourceRejected at once for a master that cannot become a title; nothing is registered then.
+    """
+    request = request_from(params)
+    master = steps.register(place, request)
+    steps.qualify(steps.inspect(place, master))
+    record = _record(place, request.title_id)
+    if record is not None and is_current(record, request, master.sha256):
+        return Submitted(title_id=request.title_id, run_id=record.run_id, already_live=True)
+    airflow = AirflowApi(place.settings)
+    if record is not None and _is_under_way(record, request, airflow):
+        return Submitted(title_id=request.title_id, run_id=record.run_id, attached=True)
+    run_id = new_run_id(request.title_id)
+    place.registry.submit(request, run_id)
+    place.registry.remember_master(request.title_id, master.sha256)
+    airflow.trigger(run_id, request.model_dump(mode="json"))
+    return Submitted(title_id=request.title_id, run_id=run_id)
+
+
+def title_report(place: Workplace, title_id: str) -> TitleReport:
+    """Renditions and addresses of a title. Raises NotFound when there is no such title."""
+    record = place.registry.title(title_id)
+    key = record.documents.get(RenditionSet.__name__)
+    renditions = shelf.load(place.work, RenditionSet, key) if key else None
+    kids = record.live.kids if record.live else {}
+    return TitleReport(record=record, renditions=renditions, kids=kids, urls=_urls(place, record))
+
+
+def _urls(place: Workplace, record: TitleRecord) -> dict[str, str]:
+    settings = place.settings
+    urls = {f"Airflow (login {settings.airflow_user})": f"{settings.airflow_url}/dags/release_title"}
+    if record.live is None:
+        return urls
+    urls["Player"] = f"{settings.playback_url}/player/{record.title_id}"
+    base = f"p/{record.title_id}/{record.live.version}"
+    for edge in settings.edges:
+        urls[f"DASH, {edge.name}"] = f"{edge.base_url}/{base}/{record.live.dash_path}"
+        urls[f"HLS, {edge.name}"] = f"{edge.base_url}/{base}/{record.live.hls_path}"
+    return urls
+
+
+def _record(place: Workplace, title_id: str) -> TitleRecord | None:
+    try:
+        return place.registry.title(title_id)
+    except NotFound:
+        return None
+
+
+def _is_under_way(record: TitleRecord, request: SubmitRequest, airflow: AirflowApi) -> bool:
+    same = record.master_uri == request.master_uri and record.profile == request.profile
+    if not same or record.run_id is None or record.stage.ended or record.stage == Stage.SUBMITTED:
+        return False
+    try:
+        return airflow.run(record.run_id).state in {"queued", "running"}
+    except NotFound:
+        return False

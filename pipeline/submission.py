@@ -1,0 +1,67 @@
+"""From what a person typed to a SubmitRequest, and from there to a run."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from pydantic import ValidationError
+
+from telecine.errors import TelecineError
+from telecine.registry import Stage, TitleRecord
+from telecine.title import Priority, SubmitRequest, title_id_from_name
+
+__all__ = ["is_current", "new_run_id", "request_from", "request_of_run", "uri_of"]
+
+
+def uri_of(master: str) -> str:
+    """The address of a master: URLs stay, paths become absolute file URIs."""
+    if "://" in master:
+        return master
+    return Path(master).expanduser().absolute().as_uri()
+
+
+def request_from(params: Mapping[str, object]) -> SubmitRequest:
+    """A request from form fields or options; empty ones are made of the master's name. Raises TelecineError."""
+    uri = uri_of(str(params.get("master_uri") or ""))
+    stem = Path(unquote(urlsplit(uri).path)).stem
+    name = str(params.get("name") or "") or stem.replace("_", " ") or "Untitled"
+    launch_at = params.get("launch_at") or None
+    try:
+        return SubmitRequest(
+            master_uri=uri,
+            title_id=str(params.get("title_id") or "") or title_id_from_name(name),
+            name=name[:200],
+            profile=str(params.get("profile") or "standard"),
+            priority=Priority(str(params.get("priority") or Priority.NORMAL)),
+            launch_at=launch_at,
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        message = f"{field}: {first['msg']} (given: {first['input']!r})."
+        raise TelecineError(message) from error
+    except ValueError as error:
+        message = f"{error}; known priorities: {', '.join(Priority)}."
+        raise TelecineError(message) from error
+
+
+def request_of_run(params: Mapping[str, object], run_id: str) -> SubmitRequest:
+    """The request of a DAG run; a run without any name gets one of its own id."""
+    request = request_from(params)
+    return request if request.title_id else request.model_copy(update={"title_id": title_id_from_name(run_id)})
+
+
+def is_current(record: TitleRecord, request: SubmitRequest, master_sha256: str) -> bool:
+    """True when exactly this master under this profile is live already, so that there is nothing to do."""
+    return (
+        record.live is not None
+        and record.stage == Stage.LIVE
+        and record.live_sha256 == master_sha256
+        and record.live_profile == request.profile
+    )
+
+
+def new_run_id(title_id: str) -> str:
+    """A run id that names the title and the moment."""
+    return f"{title_id}__{datetime.now(UTC):%Y-%m-%dT%H-%M-%S-%f}"

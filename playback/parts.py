@@ -1,0 +1,21 @@
+"""What the service stands on, as ports."""
+
+import time
+from dataclasses import dataclass
+
+from playback.keys import KeySource
+from playback.sessions.repository import SessionRepository
+from playback.sessions.service import Clock
+from playback.titles import TitleSource
+
+__all__ = ["Parts"]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the service stands on; tests give their own."""
+
+    titles: TitleSource
+    keys: KeySource
+    sessions: SessionRepository
+    clock: Clock = time.time

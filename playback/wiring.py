@@ -1,0 +1,26 @@
+"""What an installation's settings mean in working parts."""
+
+from telecine.keystore import SealedKeyStore, load_or_create_master_key
+from telecine.storage.local import LocalStore
+
+from playback.parts import Parts
+from playback.sessions.repository import RedisSessions
+from playback.titles import RegistryTitles
+from telecine.errors import MissingRequirement
+from telecine.registry import Registry
+from telecine.settings import Settings
+
+__all__ = ["parts_of"]
+
+
+def parts_of(settings: Settings) -> Parts:
+    """The registry, the sealed key store of the data folder, and Redis. Raises MissingRequirement."""
+    if not settings.redis_url.get_secret_value():
+        message = "The playback service needs TELECINE_REDIS_URL for its sessions: 'telecine up' sets it."
+        raise MissingRequirement(message)
+    store = LocalStore(settings.data_dir / "keys")
+    return Parts(
+        titles=RegistryTitles(Registry(settings.registry_url)),
+        keys=SealedKeyStore(store, load_or_create_master_key(settings.kek_file)),
+        sessions=RedisSessions(settings.redis_url),
+    )

@@ -1,0 +1,77 @@
+"""``plan`` and ``make``: no server needed."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from telecine.cli.output import Json, console, print_json, say, table
+from telecine.cli.titles import Master, Name, ProfileName, TitleOption, show_renditions
+from telecine.settings import load_settings
+
+__all__ = ["make", "plan"]
+
+
+def plan(master: Master, profile: ProfileName = "standard", *, as_json: Json = False) -> None:
+    """Dry run: what is in the master, which ladder it gets, how it is cut, how large it may become."""
+    from pipeline.make import plan_only  # noqa: PLC0415 - keeps the other commands quick
+    from pipeline.submission import request_from  # noqa: PLC0415
+
+    found = plan_only(request_from({"master_uri": master, "profile": profile}), load_settings())
+    if as_json:
+        print_json(found)
+        return
+    video = found.probe.video[0]
+    say(
+        f"[bold]{master}[/]: {video.codec} {video.width}x{video.height}, {float(found.frame_rate.fraction):.3f} fps "
+        f"({found.frame_rate}), {found.total_frames} frames, {video.bit_depth} bit"
+        + "".join(f"; {a.codec} {a.layout} {a.language}" for a in found.probe.audio)
+    )
+    ladder = found.ladder
+    rows = [(r.name, r.codec, f"{r.width}x{r.height}", f"{r.max_bps / 1e6:g} Mb/s", r.label) for r in ladder.video]
+    rows += [(r.name, r.codec, f"{r.channels} ch", f"{r.bitrate_bps / 1e3:g} kb/s", r.label) for r in ladder.audio]
+    table("Ladder", ["Rendition", "Encoder", "Size", "At most", "Key"], rows)
+    chunk = found.chunks[0].frames
+    say(
+        f"{len(found.chunks)} chunks of {chunk} frames, GOP {ladder.gop_frames}, segment {ladder.segment_frames} "
+        f"frames; {len(found.jobs)} encode jobs; at most {found.expected_bytes / 1e6:.1f} MB"
+    )
+
+
+def make(
+    master: Master,
+    outdir: Annotated[Path, typer.Argument(help="Folder for the package, the clear renditions and report.json.")],
+    title: TitleOption = None,
+    name: Name = None,
+    profile: ProfileName = "standard",
+    *,
+    vmaf: Annotated[bool, typer.Option("--vmaf", help="Measure VMAF of every rendition too.")] = False,
+    as_json: Json = False,
+) -> None:
+    """The whole line without servers: encode, package, encrypt and verify a master into a folder."""
+    from pipeline.make import MakeWatcher  # noqa: PLC0415 - keeps the other commands quick
+    from pipeline.make import make as make_here  # noqa: PLC0415
+    from pipeline.submission import request_from  # noqa: PLC0415
+
+    request = request_from({"master_uri": master, "title_id": title, "name": name, "profile": profile})
+    columns = (
+        TextColumn("{task.description:<10}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[fps]}"),
+    )
+    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
+        shown = progress.add_task("inspect", total=None, fps="")
+        watcher = MakeWatcher(
+            stage=lambda stage: progress.update(shown, description=stage, total=None, fps=""),
+            encode=lambda p: progress.update(
+                shown, total=p.frames_total, completed=p.frames_done, fps=f"{p.fps:.1f} fps"
+            ),
+        )
+        report = make_here(request, outdir, load_settings(), watcher, vmaf=vmaf)
+    if as_json:
+        print_json(report)
+        return
+    say(f"[bold]{outdir}[/]: {report.dash}, {report.hls}; {report.chunks_encoded} of {report.chunks} jobs encoded")
+    show_renditions(report.renditions, {})

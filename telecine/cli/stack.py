@@ -1,0 +1,75 @@
+"""``up``, ``down``, ``status``, ``doctor``, ``token``."""
+
+from typing import Annotated
+
+import typer
+
+from telecine.cli.output import Json, console, print_json, say, table
+from telecine.doctor import diagnose
+from telecine.errors import MissingRequirement
+from telecine.settings import load_settings
+from telecine.stack import down as stop_stack
+from telecine.stack import status as stack_status
+from telecine.stack import up as start_stack
+
+__all__ = ["doctor", "down", "status", "token", "up"]
+
+
+def up(*, as_json: Json = False) -> None:
+    """Start the whole stack on this machine: Airflow, Celery, Redis, S3, edges, playback. Idempotent."""
+    info = start_stack(load_settings().data_dir, lambda event: console.print(f"  {event}"))
+    if as_json:
+        print_json(info)
+    else:
+        table("Telecine is up", ["What", "Where"], list(info.urls.items()))
+
+
+def down(*, as_json: Json = False) -> None:
+    """Stop everything the stack started, and nothing else. Titles and encodes stay."""
+    stopped = stop_stack(load_settings().data_dir)
+    if as_json:
+        print_json({"stopped": stopped})
+    else:
+        say(f"Stopped {stopped} processes." if stopped else "Nothing was running.")
+
+
+def status(*, as_json: Json = False) -> None:
+    """What runs, since when, with how much memory. Exit 1 when the stack is not whole."""
+    found = stack_status(load_settings().data_dir)
+    if as_json:
+        print_json(found)
+    else:
+        rows = [(p.name, p.state, p.pid, p.uptime_s, p.memory_mib, p.url) for p in found.programs]
+        table("Telecine", ["Program", "State", "PID", "Up (s)", "MiB", "URL"], rows, right=["PID", "Up (s)", "MiB"])
+    raise typer.Exit(0 if found.healthy else 1)
+
+
+def doctor(*, as_json: Json = False) -> None:
+    """Check tools, encoders, GPU, ports and disk of this machine. Exit 1 when something needed is missing."""
+    report = diagnose(load_settings())
+    if as_json:
+        print_json(report)
+    else:
+        rows = [("ok" if c.ok else "--", c.name, c.found, c.advice if not c.ok else "") for c in report.checks]
+        table("Telecine doctor", ["", "What", "Found", "Advice"], rows)
+    raise typer.Exit(0 if report.ok else 1)
+
+
+def token(
+    user: Annotated[str, typer.Option(help="Who the token speaks for.")] = "demo",
+    ttl_s: Annotated[int, typer.Option("--ttl", min=1, help="Seconds until it expires.")] = 86_400,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Print a signed demo user token for the playback service."""
+    from playback.tokens import user_token  # noqa: PLC0415 - keeps the other commands quick
+
+    settings = load_settings()
+    if not settings.token_key.get_secret_value():
+        message = "There is no token key yet: start the stack once with 'telecine up', or set TELECINE_TOKEN_KEY."
+        raise MissingRequirement(message)
+    signed = user_token(user, settings.token_key, ttl_s)
+    if as_json:
+        print_json({"user": user, "token": signed, "expires_in_s": ttl_s})
+    else:
+        say(signed)

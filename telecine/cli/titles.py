@@ -1,0 +1,149 @@
+"""``submit``, ``titles``, ``show``."""
+
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from telecine.cli.output import Json, console, print_json, say, table
+from telecine.errors import TelecineError
+from telecine.registry import Stage, TitleRecord
+from telecine.rendition import RenditionSet
+from telecine.settings import load_settings
+from telecine.title import Priority
+
+__all__ = [
+    "LaunchAt",
+    "Master",
+    "Name",
+    "PriorityOption",
+    "ProfileName",
+    "TitleOption",
+    "list_titles",
+    "print_report",
+    "require_live",
+    "show",
+    "show_renditions",
+    "submit",
+]
+
+Master = Annotated[
+    str, typer.Argument(help="Path or address of the master: /path/file.mov, s3://bucket/key, https://…")
+]
+TitleOption = Annotated[str | None, typer.Option("--title", help="Title id; made of the name when not given.")]
+Name = Annotated[str | None, typer.Option("--name", help="What viewers see; made of the file name when not given.")]
+ProfileName = Annotated[str, typer.Option("--profile", help="Profile of the catalogue.")]
+PriorityOption = Annotated[Priority, typer.Option("--priority", help="Chunks of a higher class are encoded first.")]
+LaunchAt = Annotated[
+    datetime | None,
+    typer.Option(
+        "--launch-at",
+        formats=["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M%z", "%Y-%m-%d %H:%M%z"],
+        help="Goes live then, not before, such as 2030-01-31T00:00+0000.",
+    ),
+]
+
+
+def submit(
+    master: Master,
+    title: TitleOption = None,
+    name: Name = None,
+    profile: ProfileName = "standard",
+    priority: PriorityOption = Priority.NORMAL,
+    launch_at: LaunchAt = None,
+    *,
+    wait: Annotated[bool, typer.Option("--wait", help="Show the progress and return when the title is live.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Start a title. A broken master is refused at once, with the reason; the same master again does nothing."""
+    from pipeline.release import submit_title  # noqa: PLC0415 - keeps the other commands quick
+    from pipeline.workplace import open_workplace  # noqa: PLC0415
+    from telecine.cli.watch import watch  # noqa: PLC0415
+
+    place = open_workplace(load_settings())
+    params = {
+        "master_uri": master,
+        "title_id": title,
+        "name": name,
+        "profile": profile,
+        "priority": priority.value,
+        "launch_at": launch_at.isoformat() if launch_at else None,
+    }
+    submitted = submit_title(place, params)
+    if submitted.already_live:
+        console.print(f"{submitted.title_id} is live already with this master and profile; nothing to do.")
+    elif wait:
+        watch(place, submitted.title_id)
+    record = place.registry.title(submitted.title_id)
+    if as_json:
+        print_json(record)
+    else:
+        say(f"[bold]{record.title_id}[/]: {record.stage} (run {record.run_id})")
+
+
+def list_titles(*, as_json: Json = False) -> None:
+    """All titles: class, stage, progress, what is live, what is wrong."""
+    from pipeline.encoding import read_progress  # noqa: PLC0415 - keeps the other commands quick
+    from pipeline.workplace import open_workplace  # noqa: PLC0415
+
+    place = open_workplace(load_settings())
+    records = place.registry.titles()
+    if as_json:
+        print_json(records)
+        return
+    rows = []
+    for record in records:
+        progress = read_progress(place, record.title_id) if record.stage == Stage.ENCODE else None
+        done = f"{progress.chunks_done}/{progress.chunks_total}" if progress else None
+        live = record.live.version if record.live else None
+        rows.append((record.title_id, record.priority, record.launch_at, record.stage, done, live, record.problem))
+    table("Titles", ["Title", "Priority", "Launch", "Stage", "Chunks", "Live version", "Problem"], rows)
+
+
+def show(title: Annotated[str, typer.Argument(help="Title id.")], *, as_json: Json = False) -> None:
+    """One title: where it stands, what was made, where it plays."""
+    from pipeline.release import title_report  # noqa: PLC0415 - keeps the other commands quick
+    from pipeline.workplace import open_workplace  # noqa: PLC0415
+
+    report = title_report(open_workplace(load_settings()), title)
+    if as_json:
+        print_json(report)
+        return
+    print_report(report.record, report.renditions, report.kids, report.urls)
+
+
+def print_report(
+    record: TitleRecord, renditions: RenditionSet | None, kids: dict[str, str], urls: dict[str, str]
+) -> None:
+    """Renditions and addresses of a title, for people."""
+    say(f"[bold]{record.name}[/] ({record.title_id}): {record.stage}, {record.priority}, master {record.master_uri}")
+    if record.problem:
+        console.print(f"[red]{record.problem}[/]")
+    if renditions:
+        show_renditions(renditions, kids)
+    if urls:
+        table("Where", ["What", "URL"], list(urls.items()))
+
+
+def show_renditions(found: RenditionSet, kids: dict[str, str]) -> None:
+    """The table of what was made; bitrates are measured."""
+    rows = [
+        (
+            r.name,
+            f"{r.width}x{r.height}" if r.width else f"{r.channels} ch",
+            r.codec,
+            f"{r.average_bps / 1e3:,.0f}",
+            f"{r.peak_bps / 1e3:,.0f}",
+            f"{r.quality.mean:.2f}" if r.quality else None,
+            f"{r.label} {kids.get(r.label, '')[:8]}".strip(),
+        )
+        for r in found.renditions
+    ]
+    columns = ["Rendition", "Resolution", "Codec", "kb/s", "Peak kb/s", "VMAF", "Key (KID)"]
+    table(f"Renditions: {found.frames} frames at {found.frame_rate}", columns, rows, right=columns[3:6])
+
+
+def require_live(record: TitleRecord) -> None:
+    """Raise with the title's own sentence when it ended otherwise."""
+    if record.stage in {Stage.REJECTED, Stage.FAILED}:
+        raise TelecineError(record.problem or f"Title {record.title_id} {record.stage}.")

@@ -1,0 +1,79 @@
+"""What the registry answers with: frozen documents, never rows."""
+
+from enum import StrEnum
+
+from telecine.document import Document, Sha256, UtcTime
+from telecine.publication import Pointer
+from telecine.title import Priority, TitleId
+
+__all__ = ["JobRecord", "JobState", "Stage", "TitleRecord"]
+
+
+class Stage(StrEnum):
+    """Where a title is; the names of the pipeline's steps, then how it ended."""
+
+    SUBMITTED = "submitted"
+    REGISTER = "register"
+    INSPECT = "inspect"
+    QUALIFY = "qualify"
+    PLAN = "plan"
+    ENCODE = "encode"
+    ASSEMBLE = "assemble"
+    MEASURE = "measure"
+    PACKAGE = "package"
+    VERIFY = "verify"
+    PUBLISH = "publish"
+    FILL = "fill"
+    GO_LIVE = "go_live"
+    LIVE = "live"
+    REJECTED = "rejected"
+    FAILED = "failed"
+
+    @property
+    def ended(self) -> bool:
+        return self in {Stage.LIVE, Stage.REJECTED, Stage.FAILED}
+
+
+class TitleRecord(Document):
+    """One title as the registry knows it. ``live`` stays set while a newer version is being made."""
+
+    title_id: TitleId
+    name: str
+    profile: str
+    priority: Priority
+    launch_at: UtcTime | None
+    master_uri: str
+    master_sha256: Sha256 | None
+    stage: Stage
+    problem: str | None
+    run_id: str | None
+    live: Pointer | None
+    live_sha256: Sha256 | None
+    live_profile: str | None
+    documents: dict[str, str]
+    created_at: UtcTime
+    updated_at: UtcTime
+
+
+class JobState(StrEnum):
+    """An encode job on its way: waiting here, sent to the broker, done, or failed for good."""
+
+    WAITING = "waiting"
+    SENT = "sent"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class JobRecord(Document):
+    """One encode job of one title. ``sent_at`` is when it was last handed over, or last known to wait its turn."""
+
+    title_id: TitleId
+    digest: Sha256
+    position: int
+    state: JobState
+    sends: int
+    failures: int
+    units: int
+    queue: str
+    sent_at: UtcTime | None
+    problem: str | None

@@ -1,0 +1,154 @@
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from encoders.dispatch import MAX_FAILURES, MAX_SENDS, Observation, decide
+from encoders.documents import EncodedChunk
+from encoders.leases import JobResult, Lease
+from encoders.order import dispatch_order
+from telecine.registry.queue import QueuedJob
+from telecine.registry.records import JobRecord, JobState
+from telecine.title import Priority
+
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+def job(digest, *, priority=Priority.NORMAL, state=JobState.WAITING, title="t", position=0, launch_at=None, **extra):
+    record = JobRecord(
+        title_id=title,
+        digest=digest,
+        position=position,
+        state=state,
+        sends=extra.get("sends", 0),
+        failures=extra.get("failures", 0),
+        units=10,
+        queue="cpu",
+        sent_at=extra.get("sent_at"),
+        problem=None,
+    )
+    return QueuedJob(job=record, priority=priority, launch_at=launch_at, submitted_at=NOW, body="{}")
+
+
+def seen(jobs, *, leases=(), results=None, slots=2):
+    held = {digest: Lease(owner="w/1/1") for digest in leases}
+    return Observation(jobs=jobs, leases=held, results=results or {}, slots=slots, now=NOW, lease_s=15)
+
+
+def sent_to(decision):
+    return [queued.job.digest for queued in decision.send]
+
+
+def ago(seconds):
+    return NOW - timedelta(seconds=seconds)
+
+
+def test_a_critical_title_goes_before_an_older_low_one():
+    jobs = [job("a", priority=Priority.LOW), job("b", priority=Priority.CRITICAL, title="u")]
+    assert sent_to(decide(seen(jobs)))[0] == "b"
+
+
+def test_within_a_class_the_earlier_launch_goes_first_and_no_launch_goes_last():
+    jobs = [job("none"), job("late", launch_at=NOW + timedelta(days=2)), job("soon", launch_at=NOW + timedelta(days=1))]
+    assert sent_to(decide(seen(jobs))) == ["soon", "late", "none"]
+
+
+def test_no_more_than_the_slots_and_one_spare_are_outstanding():
+    jobs = [job(str(n), position=n) for n in range(10)]
+    assert sent_to(decide(seen(jobs))) == ["0", "1", "2"]
+
+
+def test_nothing_is_sent_while_no_worker_is_present():
+    assert decide(seen([job("a")], slots=0)).send == ()
+
+
+def test_a_sent_job_without_lease_is_lost_once_a_slot_was_free_for_the_lease_time():
+    lost = job("a", state=JobState.SENT, sent_at=ago(16), sends=1)
+    decision = decide(seen([lost]))
+    assert decision.lost == ("a",)
+    assert sent_to(decision) == ["a"]
+
+
+def test_a_sent_job_is_not_lost_before_its_lease_time_is_over():
+    decision = decide(seen([job("a", state=JobState.SENT, sent_at=ago(5))]))
+    assert decision.lost == ()
+    assert decision.send == ()
+
+
+def test_a_job_waiting_in_the_broker_behind_busy_slots_is_not_lost():
+    jobs = [
+        job("a", state=JobState.SENT, sent_at=ago(100)),
+        job("b", state=JobState.SENT, sent_at=ago(100)),
+        job("c", state=JobState.SENT, sent_at=ago(100)),
+    ]
+    decision = decide(seen(jobs, leases=["a", "b"]))
+    assert decision.lost == ()
+    assert decision.still_queued == ("c",)
+
+
+def test_a_leased_job_is_never_sent_again():
+    jobs = [job("a", state=JobState.SENT, sent_at=ago(10_000))]
+    decision = decide(seen(jobs, leases=["a"]))
+    assert (decision.lost, decision.send) == ((), ())
+
+
+def test_a_result_with_a_chunk_is_done_even_if_the_job_was_thought_lost():
+    result = JobResult(chunk=EncodedChunk(job_digest="a", outputs=(), encoded=True))
+    assert decide(seen([job("a")], results={"a": result})).done == ("a",)
+    assert decide(seen([job("a")], results={"a": result})).send == ()
+
+
+def test_a_failure_is_sent_again_until_no_attempt_is_left():
+    result = JobResult(problem="x264 said no")
+    once = decide(seen([job("a", state=JobState.SENT, sent_at=NOW)], results={"a": result}))
+    assert once.again == (("a", "x264 said no"),)
+    assert sent_to(once) == ["a"]
+    last = job("a", state=JobState.SENT, sent_at=NOW, failures=MAX_FAILURES - 1)
+    assert decide(seen([last], results={"a": result})).failed == (("a", "x264 said no"),)
+
+
+def test_a_final_failure_is_not_tried_again():
+    result = JobResult(problem="the master changed", final=True)
+    decision = decide(seen([job("a", state=JobState.SENT, sent_at=NOW)], results={"a": result}))
+    assert decision.failed == (("a", "the master changed"),)
+    assert decision.send == ()
+
+
+def test_a_chunk_that_always_takes_its_worker_down_fails_in_the_end():
+    killer = job("a", state=JobState.SENT, sent_at=ago(60), sends=MAX_SENDS)
+    decision = decide(seen([killer]))
+    assert [digest for digest, _ in decision.failed] == ["a"]
+    assert decision.send == ()
+
+
+def test_a_job_two_titles_share_is_sent_once():
+    jobs = [job("same", title="t"), job("same", title="u", priority=Priority.HIGH)]
+    assert sent_to(decide(seen(jobs))) == ["same"]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(list(Priority)),
+            st.sampled_from([JobState.WAITING, JobState.SENT]),
+            st.booleans(),
+            st.integers(0, 60),
+        ),
+        max_size=30,
+    ),
+    st.integers(0, 6),
+)
+def test_whatever_the_state_no_job_is_forgotten_and_no_slot_is_oversubscribed(rows, slots):
+    jobs = [
+        job(str(n), priority=p, state=s, position=n, sent_at=ago(age) if s == JobState.SENT else None)
+        for n, (p, s, _, age) in enumerate(rows)
+    ]
+    leased = [str(n) for n, (_, s, held, _) in enumerate(rows) if held and s == JobState.SENT]
+    decision = decide(seen(jobs, leases=leased, slots=slots))
+    sent = set(sent_to(decision))
+    already = {q.job.digest for q in jobs if q.job.state == JobState.SENT}
+    assert sent.isdisjoint(already - set(decision.lost))
+    outstanding = (already - set(decision.lost)) | sent
+    assert len(sent) == 0 or len(outstanding) <= slots + 1
+    waiting = sorted((q for q in jobs if q.job.digest not in already - set(decision.lost)), key=dispatch_order)
+    assert [q.job.digest for q in waiting][: len(sent)] == sent_to(decision)
