@@ -6,17 +6,17 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from threading import Event, Lock
 
-from encoders.source import master_path
-from encoders.work import Progress, encode, is_encoded
-
 from encoders.dispatch import Decision, Dispatcher
 from encoders.documents import AudioJob, EncodedChunk, EncodePlan, VideoJob
 from encoders.leases import LeaseBoard
 from encoders.queue import send_job
+from encoders.source import master_path
+from encoders.work import Progress, encode, found_output
 from pipeline.workplace import Workplace
 from telecine.document import Document
 from telecine.errors import EncodeFailed, TelecineError
 from telecine.registry.queue import EncodeQueue, NewJob, Tally, raise_for_failed
+from telecine.storage.port import ObjectStore
 
 __all__ = ["EncodeProgress", "QueuedEncode", "encode_here", "read_progress"]
 
@@ -56,7 +56,7 @@ class QueuedEncode:
 
     def start(self, plan: EncodePlan) -> None:
         """Enqueue every job whose output is not in the store yet."""
-        present = {job.digest for job in plan.jobs if is_encoded(job, self._store)}
+        present = {job.digest for job in plan.jobs if _is_encoded(job, self._store)}
         self._queue.enqueue(self._title_id, [_new_job(job) for job in plan.jobs], present)
 
     def tick(self) -> Decision | None:
@@ -162,6 +162,10 @@ class _LocalBoard:
                 workers_slots=1,
             )
         )
+
+
+def _is_encoded(job: VideoJob | AudioJob, store: ObjectStore) -> bool:
+    return all(found_output(output, store) is not None for output in job.outputs)
 
 
 def _units(job: VideoJob | AudioJob) -> int:

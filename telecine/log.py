@@ -4,7 +4,9 @@ import logging
 import sys
 from typing import Any
 
+import stamina
 import structlog
+from stamina.instrumentation import RetryDetails
 
 __all__ = ["configure_logging", "get_logger"]
 
@@ -22,6 +24,13 @@ def configure_logging(*, verbose: bool = False) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
+    stamina.instrumentation.set_on_retry_hooks([_tell_retry])
+
+
+def _tell_retry(details: RetryDetails) -> None:
+    """One short line for a retry; the arguments of the call stay out, whatever they hold."""
+    log = get_logger("retry")
+    log.debug("retry", why=str(details.caused_by), attempt=details.retry_num, wait_s=round(details.wait_for, 2))
 
 
 def get_logger(name: str) -> Any:

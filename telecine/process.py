@@ -11,10 +11,11 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 from telecine.errors import ToolFailed, Unavailable
 
-__all__ = ["Command", "Completed", "die_with_parent", "run"]
+__all__ = ["Command", "Completed", "die_with_parent", "replace_process", "run"]
 
 _PR_SET_PDEATHSIG = 1
 _TAIL_LINES = 40
@@ -47,6 +48,11 @@ class Completed:
 def die_with_parent() -> None:
     """Ask the kernel to SIGKILL this process when the thread that started it is gone (prctl(2), PR_SET_PDEATHSIG)."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def replace_process(argv: Sequence[str], env: Mapping[str, str]) -> NoReturn:
+    """Become another program, keeping the process id; ``env`` is laid over the environment."""
+    os.execve(argv[0], list(argv), {**os.environ, **env})  # noqa: S606 - no shell is wanted
 
 
 def run(

@@ -34,7 +34,7 @@ export function rate(bps) {
 }
 
 function rendition(track) {
-  return `${track.width}×${track.height} at ${rate(track.bandwidth)}`;
+  return `${track.width}×${track.height} at ${rate(track.videoBandwidth ?? track.bandwidth)}`;
 }
 
 function count(frames) {

@@ -24,7 +24,7 @@ window.telecine = { state: "starting", error: null, player: null };
 function enter(state) {
   window.telecine.state = state;
   stage.dataset.state = state;
-  byId("state").textContent = { starting: "Opening", ready: "Ready", failed: "Stopped" }[state] ?? state;
+  byId("state").textContent = { starting: "opening", failed: "stopped", "signed-out": "signed out" }[state] ?? state;
 }
 
 function fail(message) {
@@ -109,6 +109,7 @@ function notice(text) {
 async function start() {
   const startedAt = performance.now();
   enter("starting");
+  byId("name").textContent = title;
   const token = viewerToken();
   for (const link of document.querySelectorAll("[data-format]")) {
     link.href = `?format=${link.dataset.format}`;

@@ -1,1 +1,1 @@
-
+"""Object stores: one port, three implementations, one contract."""

@@ -7,7 +7,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ["telecine", "encoders", "packagers", "profiles", "origin", "edge", "playback", "pipeline", "dags"]
-SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py") if "node_modules" not in path.parts)
+SOURCES = sorted(
+    path for package in PACKAGES for path in (ROOT / package).rglob("*.py") if "node_modules" not in path.parts
+)
 READS_ENVIRONMENT = {"telecine/settings.py", "telecine/process.py", "telecine/tools.py"}
 
 
@@ -37,7 +39,9 @@ def test_ffmpeg_python_only_compiles(path):
 def test_the_environment_is_read_in_settings_only(path):
     if relative(path) in READS_ENVIRONMENT or relative(path).startswith(("telecine/stack/", "dags/airflow_settings/")):
         pytest.skip("one of the doors to the environment")
-    reads = [node for node in ast.walk(parse(path)) if isinstance(node, ast.Attribute) and ast.unparse(node) == "os.environ"]
+    reads = [
+        node for node in ast.walk(parse(path)) if isinstance(node, ast.Attribute) and ast.unparse(node) == "os.environ"
+    ]
     assert reads == []
     assert "os.getenv" not in calls(parse(path))
 

@@ -1,0 +1,86 @@
+"""``telecine make`` against the same ffmpeg run by hand with the same settings: CPU and wall, paired in one run.
+
+    .venv/bin/python bench/make_vs_ffmpeg.py CLIP [--rounds 3]
+
+The hand-written side runs ffmpeg once over the whole clip with the very filter graph and encoder settings of the plan
+(printed with --show) and stops there: it does not join, encrypt, package or verify. Each round runs both, in turn; the
+figures are of whole process trees (wait4), and only their ratios are claimed, since machines are noisy.
+"""
+
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from encoders.command import audio_command, video_command
+from encoders.documents import AudioJob, VideoJob
+from pipeline.make import plan_only
+from pipeline.submission import request_from
+from telecine.settings import load_settings
+
+
+def measured(argv, env=None):
+    """Wall seconds, CPU seconds of the process and all of its children, peak RSS in MiB of the largest."""
+    began = time.monotonic()
+    child = subprocess.Popen(argv, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(child.pid, 0)
+    if status:
+        sys.exit(f"{argv[0]} failed with status {os.waitstatus_to_exitcode(status)}")
+    return time.monotonic() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+def by_hand(plan, clip, folder):
+    """The argv of each encode of the plan, writing into a folder."""
+    for job in plan.jobs:
+        targets = {
+            output.rung.name: folder / f"{output.rung.name}-{index}.mp4" for index, output in enumerate(job.outputs)
+        }
+        match job:
+            case VideoJob():
+                yield list(video_command(job, clip, targets).argv)
+            case AudioJob():
+                yield list(audio_command(job, clip, targets).argv)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("clip", type=Path)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--show", action="store_true", help="print the hand-written command lines")
+    options = parser.parse_args()
+    settings = load_settings(Path(tempfile.mkdtemp(prefix="bench-")))
+    whole = settings.model_copy(update={"chunk_seconds": 24 * 3600})
+    plan = plan_only(request_from({"master_uri": str(options.clip)}), whole)
+    telecine = Path(sys.executable).parent / "telecine"
+    ratios = []
+    for number in range(1, options.rounds + 1):
+        with tempfile.TemporaryDirectory(prefix="bench-") as name:
+            folder = Path(name)
+            hand = [0.0, 0.0, 0.0]
+            for argv in by_hand(plan, options.clip.resolve(), folder):
+                if options.show and number == 1:
+                    print(" ".join(argv))
+                wall, cpu, rss = measured(argv)
+                hand = [hand[0] + wall, hand[1] + cpu, max(hand[2], rss)]
+            env = {**os.environ, "TELECINE_DATA_DIR": str(folder / "data")}
+            ours = measured([str(telecine), "make", str(options.clip), str(folder / "out")], env)
+            ratios.append((ours[0] / hand[0], ours[1] / hand[1]))
+            print(
+                f"round {number}: by hand {hand[0]:.1f} s wall, {hand[1]:.1f} CPU-s, {hand[2]:.0f} MiB; "
+                f"telecine make {ours[0]:.1f} s wall, {ours[1]:.1f} CPU-s, {ours[2]:.0f} MiB; "
+                f"ratio wall {ratios[-1][0]:.3f}, CPU {ratios[-1][1]:.3f}"
+            )
+    shutil.rmtree(settings.data_dir, ignore_errors=True)
+    print(
+        f"median ratio: wall {statistics.median(r[0] for r in ratios):.3f}, "
+        f"CPU {statistics.median(r[1] for r in ratios):.3f}"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,206 @@
+"""Filter graphs and whole FFmpeg argument lists, spelled with ffmpeg-python (``compile()`` only). Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ffmpeg
+
+from encoders.codecs import aac, x264
+from encoders.documents import AudioJob, AudioOutput, VideoJob, VideoOutput
+from encoders.picture import is_rgb, needs_tone_map, sdr_colour
+from profiles.models import AudioCodec, VideoCodec
+from telecine.media import FrameRate, VideoTrack
+
+__all__ = ["Span", "audio_argv", "quality_argv", "timescale", "video_argv"]
+
+_QUIET = ("-v", "error", "-nostdin")
+_PROGRESS = ("-progress", "pipe:1", "-stats_period", "1")
+# bitexact: the same pixels from the scaler on every CPU, so that equal digests mean equal bytes on all workers
+_SCALE_FLAGS = "bicubic+accurate_rnd+bitexact"
+_MP4 = {
+    "f": "mp4",
+    "map_metadata": "-1",
+    "map_chapters": "-1",
+    "fflags": "+bitexact",
+}
+_SMALLEST_TIMESCALE = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Output frames [start, end) of a track on the absolute grid of ``rate``."""
+
+    track: VideoTrack
+    rate: FrameRate
+    start: int
+    end: int
+
+
+def timescale(rate: FrameRate) -> int:
+    """MP4 ticks a second in which one frame is a whole number of ticks."""
+    return rate.numerator if rate.numerator >= _SMALLEST_TIMESCALE else rate.numerator * 1000
+
+
+def video_argv(
+    job: VideoJob, source: Path, targets: Sequence[tuple[VideoOutput, Path]], preroll_s: int | None
+) -> tuple[str, ...]:
+    """One ffmpeg: one decode of the chunk (from ``preroll_s`` ahead, None: from the start), all ``targets`` from it."""
+    span = Span(job.track, job.frame_rate, job.chunk.start, job.chunk.end)
+    pictures = _pictures(_source(source, _seek(span, preroll_s), job.threads), span)
+    largest = max((output.rung.width, output.rung.height) for output in job.outputs)
+    pictures = _as_sdr(pictures, job.track, largest)
+    branches = pictures.filter_multi_output("split", len(targets)) if len(targets) > 1 else [pictures]
+    outputs = [
+        _video_target(job, branches[position], output, target) for position, (output, target) in enumerate(targets)
+    ]
+    # copyts: the grid is absolute, so the demuxer must not shift the clock to zero
+    return _compiled(outputs, "-copyts", *_PROGRESS)
+
+
+def _video_target(job: VideoJob, branch: Any, output: VideoOutput, target: Path) -> Any:
+    rate = job.frame_rate.fraction
+    match output.rung.codec:
+        case VideoCodec.X264:
+            options = x264.video_options(output.rung, rate, job.gop_frames, job.threads)
+    options |= {
+        # the grid has decided already: nothing may duplicate or drop a frame behind the filters
+        "fps_mode": "passthrough",
+        "enc_time_base:v": str(1 / rate),
+        "video_track_timescale": str(timescale(job.frame_rate)),
+    }
+    return ffmpeg.output(_rung(branch, job.track, output), f"file:{target}", **_MP4, **options)
+
+
+def audio_argv(job: AudioJob, source: Path, targets: Sequence[tuple[AudioOutput, Path]]) -> tuple[str, ...]:
+    """One ffmpeg: the whole track on the programme's clock, padded or cut to exactly its duration."""
+    sound = ffmpeg.input(f"file:{source}", protocol_whitelist="file")[str(job.track.index)]
+    branches = sound.filter_multi_output("asplit", len(targets)) if len(targets) > 1 else [sound]
+    outputs = []
+    for position, (output, target) in enumerate(targets):
+        match output.rung.codec:
+            case AudioCodec.AAC:
+                options = aac.audio_options(output.rung)
+        branch = _programme_sound(branches[position], job, output)
+        outputs.append(ffmpeg.output(branch, f"file:{target}", **_MP4, **options))
+    return _compiled(outputs, "-copyts", *_PROGRESS)
+
+
+def _programme_sound(branch: Any, job: AudioJob, output: AudioOutput) -> Any:
+    hertz = output.rung.sample_rate_hz
+    samples = round(job.duration * hertz)
+    # async=1 fills gaps and trims overlaps by timestamp; first_pts adds silence before a late track, cuts an early one
+    branch = branch.filter(
+        "aresample", **aac.mix_options(output.rung), **{"async": 1, "first_pts": round(job.start * hertz)}
+    )
+    branch = branch.filter("asetpts", "N")
+    if aac.mixes_down(output.rung, job.track.channels):
+        # summed channels can pass full scale: held at -1 dB (EBU R 128), which leaves room for what coding adds;
+        # latency=1 takes the limiter's look-ahead back out
+        branch = branch.filter("alimiter", limit="0.891", level="disabled", latency=1)
+    return branch.filter("apad", whole_len=samples).filter("atrim", end_sample=samples)
+
+
+def quality_argv(
+    span: Span, source: Path, renditions: Sequence[tuple[Path, str]], size: tuple[int, int], subsample: int
+) -> tuple[str, ...]:
+    """One ffmpeg: each rendition, scaled to ``size``, against one decode of the source; logs go to the cwd by name."""
+    reference = _as_sdr(_pictures(_source(source, {}, 0), span), span.track, size)
+    reference = _scaled(reference, span.track, size).filter("setpts", "N")
+    branches = reference.filter_multi_output("split", len(renditions)) if len(renditions) > 1 else [reference]
+    outputs = []
+    for position, (path, log_name) in enumerate(renditions):
+        made = ffmpeg.input(f"file:{path}", protocol_whitelist="file")["v:0"]
+        made = made.filter("settb", str(1 / span.rate.fraction)).filter("setpts", "N")
+        made = made.filter("scale", *size, flags=_SCALE_FLAGS).filter("setsar", 1).filter("format", "yuv420p")
+        compared = ffmpeg.filter(
+            [made, branches[position]],
+            "libvmaf",
+            model="version=vmaf_v0.6.1",
+            log_fmt="json",
+            log_path=log_name,
+            n_threads=2,
+            n_subsample=subsample,
+            shortest=1,
+        )
+        outputs.append(ffmpeg.output(compared, "-", f="null"))
+    return _compiled(outputs, "-copyts")
+
+
+def _compiled(outputs: Sequence[Any], *options: str) -> tuple[str, ...]:
+    command = ffmpeg.merge_outputs(*outputs).global_args(*_QUIET, *options)
+    return tuple(command.compile(cmd="ffmpeg"))
+
+
+def _source(path: Path, seek: dict[str, str | None], threads: int) -> Any:
+    # only the file itself: a playlist must not make ffmpeg open other files or addresses
+    return ffmpeg.input(f"file:{path}", protocol_whitelist="file", threads=threads, **seek)
+
+
+def _seek(span: Span, preroll_s: int | None) -> dict[str, str | None]:
+    if preroll_s is None:
+        return {}
+    seconds = span.rate.time_of(span.start) - preroll_s
+    if seconds <= span.track.start:
+        return {}
+    # noaccurate_seek keeps the pre-roll: trimming by the grid is exact, trimming by -ss is not
+    return {"seek_timestamp": "1", "noaccurate_seek": None, "ss": f"{float(seconds):.6f}"}
+
+
+def _pictures(source: Any, span: Span) -> Any:
+    """The frames of a span, numbered from 0: onto the constant grid, then cut by frame number."""
+    rate = span.rate.fraction
+    pictures = source[str(span.track.index)]
+    phase = span.track.start - round(span.track.start * rate) / rate
+    if phase:
+        # the grid is laid through the first picture: off it, rounding would double one picture and drop the next
+        pictures = pictures.filter("setpts", f"PTS-({phase})/TB")
+    if span.track.interlaced:
+        pictures = pictures.filter("bwdif", mode="send_field")
+    return (
+        pictures.filter("fps", str(rate))
+        .filter("settb", str(1 / rate))
+        .filter("trim", start_pts=span.start, end_pts=span.end)
+        .filter("setpts", f"PTS-({span.start})")
+    )
+
+
+def _as_sdr(pictures: Any, track: VideoTrack, size: tuple[int, int]) -> Any:
+    """HDR tone-mapped to BT.709, once for all rungs and already at the largest one's size; SDR as it is."""
+    if not needs_tone_map(track):
+        return pictures
+    colour = track.colour
+    return (
+        pictures.filter(
+            "zscale",
+            w=size[0],
+            h=size[1],
+            f="bicubic",
+            tin=colour.transfer,
+            pin=colour.primaries or "bt2020",
+            min=colour.matrix or "bt2020nc",
+            rin=colour.range or "tv",
+            t="linear",
+            npl=100,
+        )
+        .filter("format", "gbrpf32le")
+        .filter("zscale", p="bt709")
+        .filter("tonemap", tonemap="hable", desat=0)
+        .filter("zscale", t="bt709", m="bt709", r="tv")
+        .filter("format", "yuv420p")
+    )
+
+
+def _rung(branch: Any, track: VideoTrack, output: VideoOutput) -> Any:
+    primaries, transfer, matrix = sdr_colour(track)
+    scaled = _scaled(branch, track, (output.rung.width, output.rung.height))
+    return scaled.filter("setparams", range="tv", color_primaries=primaries, color_trc=transfer, colorspace=matrix)
+
+
+def _scaled(branch: Any, track: VideoTrack, size: tuple[int, int]) -> Any:
+    options = {"flags": _SCALE_FLAGS, "out_range": "tv"}
+    if is_rgb(track):
+        options["out_color_matrix"] = "bt709"  # the scaler would take BT.601
+    # square samples: the rung's size already has the picture's shape
+    return branch.filter("scale", *size, **options).filter("setsar", 1).filter("format", "yuv420p")

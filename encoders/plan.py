@@ -1,0 +1,110 @@
+"""The plan of one title: every frame, chunk and output decided once, before anything runs. Pure."""
+
+from fractions import Fraction
+from typing import Literal
+
+from encoders.chunks import cut_chunks
+from encoders.documents import AudioJob, AudioOutput, Chunk, EncodePlan, VideoJob, VideoOutput
+from encoders.picture import needs_tone_map
+from profiles.models import AudioRung, Ladder, VideoRung
+from telecine.document import Sha256, digest_of
+from telecine.errors import SourceRejected
+from telecine.media import FrameRate, Probe, VideoTrack
+
+__all__ = ["output_rate", "plan_encode"]
+
+
+def plan_encode(probe: Probe, ladder: Ladder, *, chunk_seconds: int, threads: int, toolchain: str) -> EncodePlan:
+    """Chunks and jobs for a qualified master: the audio job first, then one video job a chunk.
+
+    Frame ``f`` of the grid is at ``f / rate`` on the container's clock, to within half a frame: the grid is laid
+    through the first picture. Equal arguments give equal plans; address and title of the master shape no digest.
+    """
+    if not probe.video:
+        raise SourceRejected(f"The master {probe.master.uri} has no video track to plan for.")
+    track = probe.video[0]
+    rate = output_rate(track)
+    first, total = round(track.start * rate), _total_frames(track, rate)
+    cut = cut_chunks(first, total, segment_frames=ladder.segment_frames, rate=rate, chunk_seconds=chunk_seconds)
+    jobs: tuple[AudioJob | VideoJob, ...] = (
+        *_audio_jobs(probe, ladder, total / rate, toolchain),
+        *(_video_job(probe, ladder, chunk, threads=threads, toolchain=toolchain) for chunk in cut),
+    )
+    decided = [ladder, rate, first, total, *(job.digest for job in jobs)]
+    return EncodePlan(
+        digest=digest_of("plan", probe.master.sha256, *decided),
+        master=probe.master,
+        probe=probe,
+        ladder=ladder,
+        frame_rate=FrameRate.of(rate),
+        first_frame=first,
+        total_frames=total,
+        chunks=cut,
+        jobs=jobs,
+        expected_bytes=_expected_bytes(ladder, total / rate),
+    )
+
+
+def output_rate(track: VideoTrack) -> Fraction:
+    """Frames a second that are encoded: an interlaced source gives one frame a field, so that motion stays smooth."""
+    return track.frame_rate.fraction * (2 if track.interlaced else 1)
+
+
+def _total_frames(track: VideoTrack, rate: Fraction) -> int:
+    if track.variable_frame_rate:
+        return max(1, round(track.duration * rate))
+    return track.packets * (2 if track.interlaced else 1)
+
+
+def _video_job(probe: Probe, ladder: Ladder, chunk: Chunk, *, threads: int, toolchain: str) -> VideoJob:
+    track = probe.video[0]
+    # tone mapping is done once, at the size of the largest rung, so that size shapes the smaller rungs too
+    shared = max((rung.width, rung.height) for rung in ladder.video) if needs_tone_map(track) else None
+    range_ = (track, output_rate(track), ladder.gop_frames, chunk.start, chunk.end)
+    outputs = []
+    for rung in ladder.video:
+        digest = _output_digest("video", probe, (*range_, shared, _shape(rung), threads, toolchain))
+        outputs.append(VideoOutput(rung=rung, digest=digest, key=f"chunks/{digest}.mp4"))
+    return VideoJob(
+        digest=digest_of("video job", [(output.digest, output.rung.name) for output in outputs]),
+        master=probe.master,
+        track=track,
+        frame_rate=FrameRate.of(output_rate(track)),
+        gop_frames=ladder.gop_frames,
+        chunk=chunk,
+        threads=threads,
+        outputs=tuple(outputs),
+    )
+
+
+def _audio_jobs(probe: Probe, ladder: Ladder, duration: Fraction, toolchain: str) -> tuple[AudioJob, ...]:
+    if not probe.audio or not ladder.audio:
+        return ()
+    track, start = probe.audio[0], probe.video[0].start
+    outputs = []
+    for rung in ladder.audio:
+        digest = _output_digest("audio", probe, (track, start, duration, _shape(rung), toolchain))
+        outputs.append(AudioOutput(rung=rung, digest=digest, key=f"audio/{digest}.mp4"))
+    job = AudioJob(
+        digest=digest_of("audio job", [(output.digest, output.rung.name) for output in outputs]),
+        master=probe.master,
+        track=track,
+        start=start,
+        duration=duration,
+        outputs=tuple(outputs),
+    )
+    return (job,)
+
+
+def _output_digest(kind: Literal["video", "audio"], probe: Probe, shaping: tuple[object, ...]) -> Sha256:
+    return digest_of(kind, probe.master.sha256, shaping)
+
+
+def _shape(rung: VideoRung | AudioRung) -> dict[str, object]:
+    """What of a rung shapes bytes: not its name and not the label its key goes by."""
+    return rung.model_dump(mode="json", exclude={"name", "label", "min_source_channels"})
+
+
+def _expected_bytes(ladder: Ladder, duration: Fraction) -> int:
+    bits = sum(rung.max_bps for rung in ladder.video) + sum(rung.bitrate_bps for rung in ladder.audio)
+    return int(bits * duration / 8)

@@ -1,0 +1,93 @@
+"""Whether a master may become a title. Pure; every refusal is a sentence content ops can act on."""
+
+from fractions import Fraction
+
+from encoders.naming import file_name
+from telecine.errors import SourceRejected
+from telecine.media import Probe, VideoTrack
+
+__all__ = ["qualify"]
+
+_LONGEST_S = 24 * 3600
+_MISSING_S = Fraction(1, 2)
+"""Containers round durations and count the sound's last packet; half a second more than what is there is a loss."""
+
+_PLAYLISTS = ("hls", "dash", "concat", "imf", "webvtt")
+_STILLS = ("_pipe", "image2", "tty")
+
+
+def qualify(probe: Probe) -> Probe:
+    """The same probe when the master is sound. Raises SourceRejected with every reason found, the gravest first."""
+    reasons = _reasons(probe, f"The master {file_name(probe.master.uri)}")
+    if reasons:
+        raise SourceRejected(*reasons)
+    return probe
+
+
+def _reasons(probe: Probe, master: str) -> tuple[str, ...]:
+    """One reason where it explains all others: an encrypted file also fails to decode, and so on."""
+    if probe.container.split(",")[0] in _PLAYLISTS:
+        return (f"{master} is a playlist, not a media file: give the media file itself.",)
+    if probe.container.endswith(_STILLS):
+        return (f"{master} is a text or still picture ({probe.container}), not a film: check what was exported.",)
+    if probe.encrypted:
+        return (f"{master} is encrypted (DRM or Common Encryption): deliver it in the clear.",)
+    if not probe.video:
+        return (f"{master} has no video track, only {_others(probe)}: deliver a file with picture.",)
+    track = probe.video[0]
+    if track.codec.startswith("unknown"):
+        code = track.codec.removeprefix("unknown").strip() or "no name"
+        return (f"{master} has video in a codec that is not known here {code}: export it as ProRes, H.264 or HEVC.",)
+    return _picture_reasons(probe, track, master)
+
+
+def _others(probe: Probe) -> str:
+    kinds = {"audio": len(probe.audio), "subtitle": len(probe.subtitles)}
+    found = [f"{count} {kind} track{'s' * (count > 1)}" for kind, count in kinds.items() if count]
+    return " and ".join(found) or "other tracks"
+
+
+def _picture_reasons(probe: Probe, track: VideoTrack, master: str) -> tuple[str, ...]:
+    hours = float(track.duration / 3600)
+    checks = (
+        (
+            track.packets == 0 or track.duration <= 0,
+            "has a video track without a single frame: the export failed, export it again.",
+        ),
+        (track.width <= 0 or track.height <= 0, "does not say how large its picture is: export it again."),
+        (
+            track.duration > _LONGEST_S,
+            f"claims to be {hours:.0f} hours long (24 at most are expected): export it again.",
+        ),
+        (bool(_loss(probe)), f"is cut short: {_loss(probe)}; export or upload it again."),
+        (
+            probe.first_frames_decoded == 0,
+            f"does not decode at its start ({track.codec}: {_complaint(probe)}): export it again.",
+        ),
+        (
+            probe.last_frames_decoded == 0,
+            f"does not decode at its end ({track.codec}: {_complaint(probe)}), as if cut short: export it again.",
+        ),
+        (bool(probe.decode_errors), f"is damaged ({_complaint(probe)}): export or upload it again."),
+    )
+    return tuple(f"{master} {reason}" for applies, reason in checks if applies)[:1]
+
+
+def _complaint(probe: Probe) -> str:
+    return probe.decode_errors[0] if probe.decode_errors else "no picture came out"
+
+
+def _loss(probe: Probe) -> str:
+    """What of the promised duration or samples is not there, in words; empty when all is."""
+    held = _span(probe)
+    if probe.duration - held > _MISSING_S:
+        return f"it promises {float(probe.duration):.1f} s and holds {float(held):.1f} s"
+    return next((line for line in probe.decode_errors if "ends early" in line or "ended prematurely" in line), "")
+
+
+def _span(probe: Probe) -> Fraction:
+    """From the first to the last moment of picture or sound, counted from 0 where that is longer."""
+    starts = [track.start for track in probe.video] + [track.start for track in probe.audio]
+    ends = [track.start + track.duration for track in probe.video]
+    ends += [track.start + track.duration for track in probe.audio]
+    return max(*ends, max(ends) - min(starts))

@@ -1,0 +1,207 @@
+"""The effects of encoding: look up, run one ffmpeg, prove what it wrote, store it under its digest."""
+
+import hashlib
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from encoders.command import audio_command, video_command
+from encoders.complaints import complaints, damage
+from encoders.documents import AudioJob, AudioOutput, EncodedChunk, EncodedOutput, VideoJob, VideoOutput
+from encoders.naming import file_name
+from encoders.tooling import run_tool, version_line
+from encoders.verify import verify_sound, verify_video
+from telecine.errors import EncodeFailed, NotFound, SourceRejected
+from telecine.log import get_logger
+from telecine.media import Master
+from telecine.process import Command, Completed
+from telecine.storage.port import ObjectStore
+
+__all__ = ["RECIPE", "Progress", "encode", "found_output", "private_folder", "toolchain"]
+
+log = get_logger(__name__)
+
+RECIPE = 1
+"""Counts changes of the argument lists: a new number makes every digest new."""
+
+_PREROLLS_S = (3, 30, None)
+"""Seconds decoded ahead of a chunk. A seek in an MPEG-TS, which has no index, can land a whole GOP too late; then the
+first frames are missing, which shows in the count, and the chunk is encoded again from further ahead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far one job is. Sound is counted in AAC frames of 1024 samples."""
+
+    frames: int
+    total_frames: int
+    fps: float
+
+
+OnProgress = Callable[[Progress], None]
+
+
+def toolchain() -> str:
+    """The encoder's version and the recipe's number: what besides parameters shapes the bytes."""
+    return f"{version_line('ffmpeg')} recipe {RECIPE}"
+
+
+def encode(
+    job: VideoJob | AudioJob,
+    source: Path,
+    store: ObjectStore,
+    work_dir: Path,
+    on_progress: OnProgress | None = None,
+) -> EncodedChunk:
+    """Make every output of ``job`` that the store does not hold yet; a look-up when it holds all.
+
+    Outputs are proven (frames, key frames, duration) before they are stored, files first and documents last, so what
+    is in the store is whole. An exception of ``on_progress`` kills the encoder and passes on; nothing is left in
+    ``work_dir``. Raises SourceRejected (damaged master), EncodeFailed, ToolFailed, Unavailable.
+    """
+    found = {output.digest: found_output(output, store) for output in job.outputs}
+    cpu_s, rss = 0.0, 0
+    if None in found.values():
+        with private_folder(work_dir) as folder:
+            targets = {
+                output.digest: folder / f"{output.rung.name}.mp4"
+                for output in job.outputs
+                if found[output.digest] is None
+            }
+            started = time.monotonic()
+            done = _encode_targets(job, source, targets, on_progress)
+            for output in job.outputs:
+                if output.digest in targets:
+                    found[output.digest] = _stored(job, output, targets[output.digest], store)
+        cpu_s, rss = done.user_cpu_s + done.system_cpu_s, done.max_rss_bytes
+        rungs = [target.stem for target in targets.values()]
+        log.info("job.encoded", job=job.digest[:12], rungs=rungs, seconds=round(time.monotonic() - started, 1))
+    outputs = tuple(made for made in found.values() if made is not None)
+    return EncodedChunk(job_digest=job.digest, outputs=outputs, encoded=cpu_s > 0, cpu_s=cpu_s, max_rss_bytes=rss)
+
+
+def found_output(output: VideoOutput | AudioOutput, store: ObjectStore) -> EncodedOutput | None:
+    """The document of an output that is already in the store, file and all; None otherwise."""
+    try:
+        content, _ = store.get_bytes(_document_key(output.key))
+        known = EncodedOutput.model_validate_json(content)
+    except (NotFound, ValidationError):
+        return None
+    stored = store.head(output.key)
+    if stored is None or stored.size_bytes != known.size_bytes:
+        return None
+    return known.model_copy(update={"name": output.rung.name})
+
+
+@contextmanager
+def private_folder(work_dir: Path) -> Iterator[Path]:
+    """A folder of this call alone under ``work_dir``, removed whatever happens."""
+    work_dir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="encode-", dir=work_dir) as folder:
+        yield Path(folder)
+
+
+def _encode_targets(
+    job: VideoJob | AudioJob, source: Path, targets: dict[str, Path], on_progress: OnProgress | None
+) -> Completed:
+    match job:
+        case VideoJob():
+            return _encode_video(
+                job, source, [(o, targets[o.digest]) for o in job.outputs if o.digest in targets], on_progress
+            )
+        case AudioJob():
+            pairs = [(o, targets[o.digest]) for o in job.outputs if o.digest in targets]
+            done = _run(audio_command(job, source, pairs), job.master, _progress_of_sound(job, on_progress))
+            for _, target in pairs:
+                verify_sound(target, duration=job.duration)
+            return done
+
+
+def _encode_video(
+    job: VideoJob, source: Path, targets: Sequence[tuple[VideoOutput, Path]], on_progress: OnProgress | None
+) -> Completed:
+    for preroll_s in _PREROLLS_S:
+        for _, target in targets:
+            target.unlink(missing_ok=True)
+        command = video_command(job, source, targets, preroll_s)
+        done = _run(command, job.master, _progress_of_pictures(job, on_progress))
+        try:
+            for _, target in targets:
+                verify_video(target, frames=job.chunk.frames, rate=job.frame_rate.fraction, gop_frames=job.gop_frames)
+        except EncodeFailed as error:
+            tail = "\n".join(complaints(done.stderr))
+            if "-ss" not in command.argv:
+                message = f"Chunk {job.chunk.index} (frames {job.chunk.start} to {job.chunk.end}): {error}"
+                raise EncodeFailed(message, tail) from None
+            log.warning("chunk.preroll_too_short", job=job.digest[:12], preroll_s=preroll_s, found=str(error))
+        else:
+            return done
+    raise AssertionError  # pragma: no cover - the last attempt has no seek
+
+
+def _run(command: Command, master: Master, on_line: Callable[[str], None]) -> Completed:
+    done = run_tool(command, on_line=on_line)
+    losses = damage(done.stderr)
+    if losses:
+        message = f"The master {file_name(master.uri)} is damaged inside ({losses[0]}): export or upload it again."
+        raise SourceRejected(message)
+    return done
+
+
+def _progress_of_pictures(job: VideoJob, on_progress: OnProgress | None) -> Callable[[str], None]:
+    return _progress_lines("frame", lambda frames: min(frames, job.chunk.frames), job.chunk.frames, on_progress)
+
+
+def _progress_of_sound(job: AudioJob, on_progress: OnProgress | None) -> Callable[[str], None]:
+    a_second = Fraction(job.outputs[0].rung.sample_rate_hz, 1024)
+    total = max(1, int(job.duration * a_second))
+    return _progress_lines(
+        "out_time_us", lambda us: min(total, int(Fraction(us, 1_000_000) * a_second)), total, on_progress
+    )
+
+
+def _progress_lines(
+    counter: str, frames_of: Callable[[int], int], total: int, on_progress: OnProgress | None
+) -> Callable[[str], None]:
+    """A reader of ffmpeg's ``-progress`` lines that calls ``on_progress`` at the end of each report."""
+    frames, began = 0, time.monotonic()
+
+    def read(line: str) -> None:
+        nonlocal frames
+        name, _, value = line.strip().partition("=")
+        if name == counter and value.lstrip("-").isdecimal():
+            frames = frames_of(max(0, int(value)))
+        elif name == "progress" and on_progress is not None:
+            frames = total if value == "end" else frames  # sound reports no time in its last line
+            on_progress(Progress(frames, total, frames / max(time.monotonic() - began, 0.001)))
+
+    return read
+
+
+def _stored(
+    job: VideoJob | AudioJob, output: VideoOutput | AudioOutput, path: Path, store: ObjectStore
+) -> EncodedOutput:
+    with path.open("rb") as content:
+        sha256 = hashlib.file_digest(content, "sha256").hexdigest()
+    store.put_file(output.key, path, content_type="video/mp4" if job.kind == "video" else "audio/mp4", sha256=sha256)
+    made = EncodedOutput(
+        name=output.rung.name,
+        digest=output.digest,
+        key=output.key,
+        sha256=sha256,
+        size_bytes=path.stat().st_size,
+        frames=job.chunk.frames if isinstance(job, VideoJob) else None,
+    )
+    document = made.model_dump_json().encode()
+    store.put_bytes(_document_key(output.key), document, content_type="application/json")
+    return made
+
+
+def _document_key(key: str) -> str:
+    return f"{key.removesuffix('.mp4')}.json"

@@ -1,0 +1,62 @@
+"""The ladder of one master: what of a profile makes sense for its picture and sound. Pure."""
+
+from fractions import Fraction
+
+from profiles.models import Ladder, Profile, VideoRung
+from telecine.errors import SourceRejected
+from telecine.media import Probe, VideoTrack
+
+__all__ = ["choose_ladder", "display_size"]
+
+_SD_LINES = 576
+
+
+def choose_ladder(profile: Profile, probe: Probe) -> Ladder:
+    """Rungs fitted to the master: never upscaled, shape kept, sizes even, none twice; labels by output lines.
+
+    A master smaller than the smallest rung gives that one rung at the master's size. Raises SourceRejected when the
+    probe has no video track.
+    """
+    if not probe.video:
+        raise SourceRejected(f"The master {probe.master.uri} has no video track, so no ladder fits it.")
+    track = probe.video[0]
+    rate = track.frame_rate.fraction * (2 if track.interlaced else 1)
+    gop_frames = max(1, round(profile.gop_seconds * rate))
+    channels = max((audio.channels for audio in probe.audio[:1]), default=0)
+    return Ladder(
+        profile=profile.name,
+        gop_frames=gop_frames,
+        segment_frames=gop_frames * profile.segment_gops,
+        video=_video_rungs(profile, track),
+        audio=tuple(rung for rung in profile.audio if channels >= max(1, rung.min_source_channels)),
+        packaging=profile.packaging,
+    )
+
+
+def display_size(track: VideoTrack) -> tuple[Fraction, Fraction]:
+    """Width and height as shown: square samples, turned upright. The lines of the source are kept."""
+    width, height = track.width * track.sample_aspect, Fraction(track.height)
+    return (height, width) if track.rotation % 180 else (width, height)
+
+
+def _video_rungs(profile: Profile, track: VideoTrack) -> tuple[VideoRung, ...]:
+    """Smallest first while choosing, so that of two equal sizes the cheaper rung stays; in catalogue order at last."""
+    chosen: dict[tuple[int, int], VideoRung] = {}
+    for rung in sorted(profile.video, key=lambda rung: (rung.width * rung.height, rung.max_bps)):
+        width, height = _fitted(rung, display_size(track))
+        label = "SD" if height <= _SD_LINES else "HD"
+        fitted = rung.model_copy(update={"width": width, "height": height, "label": label})
+        chosen.setdefault((width, height), fitted)
+    names = [rung.name for rung in profile.video]
+    return tuple(sorted(chosen.values(), key=lambda rung: names.index(rung.name)))
+
+
+def _fitted(rung: VideoRung, shown: tuple[Fraction, Fraction]) -> tuple[int, int]:
+    scale = min(Fraction(1), rung.width / shown[0], rung.height / shown[1])
+    width, height = shown
+    return _even(width * scale, min(rung.width, int(width))), _even(height * scale, min(rung.height, int(height)))
+
+
+def _even(length: Fraction, limit: int) -> int:
+    """The nearest even number up to ``limit``: 4:2:0 has one colour sample for two columns and two lines."""
+    return max(2, min(round(length / 2) * 2, limit // 2 * 2))

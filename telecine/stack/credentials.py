@@ -1,0 +1,47 @@
+"""Secrets of a stack: made at the first start, each in a file of mode 0600 that only its programs read."""
+
+import base64
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+__all__ = ["NAMES", "load_or_create", "write_private"]
+
+NAMES: dict[str, Callable[[], str]] = {
+    "s3_access_key": lambda: secrets.token_hex(10),
+    "s3_secret_key": lambda: secrets.token_hex(20),
+    "s3_jwt_signing": lambda: secrets.token_hex(32),
+    "s3_jwt_signing_read": lambda: secrets.token_hex(32),
+    "s3_jwt_filer": lambda: secrets.token_hex(32),
+    "s3_jwt_filer_read": lambda: secrets.token_hex(32),
+    "redis_password": lambda: secrets.token_hex(24),
+    "supervisor_password": lambda: secrets.token_hex(24),
+    "agent_token": lambda: secrets.token_hex(32),
+    "token_key": lambda: secrets.token_hex(32),
+    "airflow_password": lambda: secrets.token_urlsafe(12),
+    "airflow_fernet_key": lambda: base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+    "airflow_api_secret": lambda: secrets.token_hex(64),
+    "airflow_jwt_secret": lambda: secrets.token_hex(64),
+}
+
+
+def load_or_create(folder: Path) -> dict[str, str]:
+    """Every secret by name. Idempotent; an existing secret is never changed."""
+    return {name: _secret(folder / name, make) for name, make in NAMES.items()}
+
+
+def _secret(path: Path, make: Callable[[], str]) -> str:
+    if not path.exists():
+        write_private(path, make())
+    return path.read_text().strip()
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, by way of ``.part``."""
+    part = path.with_name(path.name + ".part")
+    part.unlink(missing_ok=True)
+    descriptor = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    part.replace(path)

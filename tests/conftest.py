@@ -1,0 +1,50 @@
+"""Fixtures every kind of test may use."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from telecine.tools import tool_path
+
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _clean_environment():
+    """A stack's settings in the caller's environment must not leak into tests."""
+    for name in [name for name in os.environ if name.startswith("TELECINE_") and name != "TELECINE_UPDATE_GOLDEN"]:
+        del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """Path of a browser, or a skip that says what to do."""
+    found = next((path for name in CHROMIUM_NAMES if (path := shutil.which(name))), None)
+    if found is None:
+        pytest.skip("no Chromium here: install Debian's package chromium (or Chrome) to run the browser tests")
+    return found
+
+
+@pytest.fixture(scope="session")
+def make_clip(tmp_path_factory):
+    """Makes small masters with the real ffmpeg: ``make_clip(name, seconds, size, rate, audio)``."""
+    folder = tmp_path_factory.mktemp("clips")
+
+    def make(name="clip.mp4", seconds=4, size="640x360", rate="24", audio="5.1", extra=()) -> Path:
+        path = folder / name
+        if path.exists():
+            return path
+        sound = f"aevalsrc=exprs={'|'.join(f'0.1*sin({220 * (n + 1)}*t)' for n in range(6))}:c=5.1:s=48000"
+        stereo = "sine=frequency=440:sample_rate=48000"
+        inputs = ["-f", "lavfi", "-i", f"testsrc2=size={size}:rate={rate},noise=alls=12:allf=t"]
+        if audio:
+            inputs += ["-f", "lavfi", "-i", sound if audio == "5.1" else stereo]
+        coding = ["-c:v", "libx264", "-preset", "veryfast", "-crf", "16", "-pix_fmt", "yuv420p", "-c:a", "aac"]
+        command = [tool_path("ffmpeg"), "-v", "error", "-y", *inputs, "-t", str(seconds), *coding, *extra, str(path)]
+        subprocess.run(command, check=True)
+        return path
+
+    return make

@@ -1,0 +1,42 @@
+"""Every DAG loads, and every task can be bounded, retried and scheduled."""
+
+import pytest
+
+
+def test_every_dag_imports(dag_bag):
+    assert dag_bag.import_errors == {}
+    assert set(dag_bag.dags) == {"release_title"}
+
+
+def test_a_release_has_the_stages_in_their_order(dag_bag):
+    dag = dag_bag.dags["release_title"]
+    order = [task.task_id for task in dag.topological_sort()]
+    expected = ["register", "inspect", "qualify", "plan", "encode", "assemble", "measure", "package", "verify"]
+    assert order == [*expected, "publish", "fill", "go_live"]
+
+
+def test_every_task_has_pool_retries_and_timeout(dag_bag):
+    for task in dag_bag.dags["release_title"].tasks:
+        assert task.pool == "control", task.task_id
+        assert task.retries >= 1, task.task_id
+        assert task.execution_timeout is not None, task.task_id
+
+
+def test_fill_is_mapped_over_the_edges(dag_bag):
+    assert dag_bag.dags["release_title"].get_task("fill").is_mapped
+
+
+@pytest.mark.parametrize("name", ["master_uri", "title_id", "name", "profile", "priority", "launch_at"])
+def test_the_trigger_form_explains_every_field(dag_bag, name):
+    param = dag_bag.dags["release_title"].params.get_param(name)
+    assert param.schema["title"]
+    assert param.description
+
+
+def test_the_priorities_of_the_form_are_those_of_the_code(dag_bag):
+    assert dag_bag.dags["release_title"].params.get_param("priority").schema["enum"] == [
+        "critical",
+        "high",
+        "normal",
+        "low",
+    ]

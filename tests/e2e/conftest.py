@@ -1,0 +1,86 @@
+"""One whole stack for all end-to-end tests, in a folder of its own whose path has a space."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pipeline.workplace import Workplace, open_workplace
+from telecine.settings import Settings, load_settings
+
+TELECINE = Path(sys.executable).parent / "telecine"
+
+
+@dataclass(frozen=True)
+class Stack:
+    data_dir: Path
+    env: dict[str, str]
+    settings: Settings
+    place: Workplace
+
+    def run(self, *arguments, timeout=240):
+        return subprocess.run(
+            [TELECINE, *arguments], env=self.env, capture_output=True, text=True, timeout=timeout, check=False
+        )
+
+    def answer(self, *arguments, timeout=240):
+        done = self.run(*arguments, "--json", timeout=timeout)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return json.loads(done.stdout)
+
+    def processes(self):
+        """Every living process of this stack, found by the mark each inherits."""
+        mark = f"TELECINE_STACK_ID={self.settings.stack_id}"
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if process.status() == psutil.STATUS_ZOMBIE:
+                    continue
+                if mark.encode() in Path(f"/proc/{process.pid}/environ").read_bytes().split(b"\0"):
+                    found.append(process)
+        return found
+
+    def kill(self, *words):
+        """SIGKILL the processes whose command line holds all words; returns how many there were."""
+        victims = [p for p in self.processes() if all(word in " ".join(p.cmdline()) for word in words)]
+        for victim in victims:
+            with contextlib.suppress(psutil.Error):
+                victim.send_signal(signal.SIGKILL)
+        return len(victims)
+
+
+def wait_for(condition, seconds, what):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := condition():
+            return found
+        time.sleep(0.2)
+    pytest.fail(f"{what}: not within {seconds} s")
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory):
+    data_dir = tmp_path_factory.mktemp("whole stack") / "data"
+    env = {
+        **os.environ,
+        "TELECINE_DATA_DIR": str(data_dir),
+        "TELECINE_CHUNK_SECONDS": "6",
+        "TELECINE_LEASE_S": "6",
+        "TELECINE_VMAF_SUBSAMPLE": "12",
+    }
+    env.pop("PYTHONDONTWRITEBYTECODE", None)
+    up = subprocess.run([TELECINE, "up"], env=env, capture_output=True, text=True, timeout=240, check=False)
+    try:
+        assert up.returncode == 0, up.stdout + up.stderr
+        settings = load_settings(data_dir)
+        yield Stack(data_dir, env, settings, open_workplace(settings))
+    finally:
+        subprocess.run([TELECINE, "down"], env=env, capture_output=True, timeout=120, check=False)

@@ -1,0 +1,84 @@
+"""Argument lists as text files, one argument a line. TELECINE_UPDATE_GOLDEN=1 writes them; read the diff."""
+
+import os
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from encoders.command import audio_command, join_command, quality_command, video_command
+from encoders.graph import Span
+from encoders.plan import plan_encode
+from profiles.load import load_profile
+from profiles.select import choose_ladder
+from telecine.media import AudioTrack, Colour, FrameRate, Master, Probe, VideoTrack
+
+EXPECTED = Path(__file__).parent / "encoders"
+SOURCE = Path("/masters/a film.mov")
+
+
+def matches(name, command):
+    path, text = EXPECTED / f"{name}.txt", "\n".join(command.argv) + "\n"
+    if os.environ.get("TELECINE_UPDATE_GOLDEN"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    return text == path.read_text()
+
+
+def a_plan(rate="24", start="0", **video):
+    track = VideoTrack(**{
+        "index": 0, "codec": "h264", "width": 1920, "height": 1080, "pixel_format": "yuv420p", "bit_depth": 8,
+        "frame_rate": FrameRate.of(Fraction(rate)), "start": start, "duration": 60, "packets": 1440, **video,
+    })  # fmt: skip
+    sound = AudioTrack(
+        index=1, codec="ac3", channels=6, layout="5.1(side)", sample_rate_hz=48_000, start=start, duration=60
+    )
+    master = Master(uri=SOURCE.as_uri(), size_bytes=1, sha256="0" * 64)
+    probe = Probe(master=master, container="mov", duration=60, video=(track,), audio=(sound,))
+    ladder = choose_ladder(load_profile("standard"), probe)
+    return plan_encode(probe, ladder, chunk_seconds=30, threads=2, toolchain="t")
+
+
+def targets(job):
+    return [(output, Path(f"/work/{output.rung.name}.mp4")) for output in job.outputs]
+
+
+PLANS = {
+    "film": a_plan(),
+    "interlaced-ts": a_plan(rate="30000/1001", start="43001/30000", interlaced=True),
+    "hdr": a_plan(
+        width=3840, height=2160, pixel_format="yuv420p10le",
+        colour=Colour(primaries="bt2020", transfer="smpte2084", matrix="bt2020nc", range="tv"),
+    ),
+    "rgb": a_plan(width=640, height=360, pixel_format="gbrp10le", colour=Colour(matrix="gbr", range="pc")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_video_commands_are_as_reviewed(name):
+    plan = PLANS[name]
+    assert matches(f"{name}-first-chunk", video_command(plan.jobs[1], SOURCE, targets(plan.jobs[1]), 3))
+    assert matches(f"{name}-last-chunk", video_command(plan.jobs[-1], SOURCE, targets(plan.jobs[-1]), 3))
+
+
+def test_a_missing_rung_alone_is_cut_and_mapped_from_the_same_picture():
+    job = PLANS["hdr"].jobs[1]
+    assert matches("hdr-480p-alone", video_command(job, SOURCE, targets(job)[-1:], 3))
+
+
+def test_without_pre_roll_the_source_is_read_from_its_start():
+    job = PLANS["film"].jobs[-1]
+    assert "-ss" not in video_command(job, SOURCE, targets(job), None).argv
+
+
+def test_sound_commands_are_as_reviewed():
+    plan = PLANS["interlaced-ts"]
+    assert matches("sound", audio_command(plan.jobs[0], SOURCE, targets(plan.jobs[0])))
+
+
+def test_join_and_quality_commands_are_as_reviewed():
+    plan = PLANS["film"]
+    assert matches("join", join_command(Path("/work/chunks.txt"), Path("/work/joined.mp4"), plan.frame_rate))
+    span = Span(plan.probe.video[0], plan.frame_rate, 0, plan.total_frames)
+    made = [(Path("/work/0.mp4"), "0.json"), (Path("/work/1.mp4"), "1.json")]
+    assert matches("quality", quality_command(span, SOURCE, made, (1920, 1080), 5))

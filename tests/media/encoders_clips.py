@@ -1,0 +1,47 @@
+"""Masters whose every frame is told by its brightness, made with the real ffmpeg."""
+
+import subprocess
+from pathlib import Path
+
+from telecine.tools import tool_path
+
+STEP, LEVELS, DARKEST = 37, 200, 20
+"""Frame n has brightness DARKEST + (n * STEP) % LEVELS: neighbours differ by far more than an encoder blurs."""
+
+
+def brightness(frame: int) -> int:
+    return DARKEST + (frame * STEP) % LEVELS
+
+
+def ffmpeg(*arguments: str) -> bytes:
+    command = [tool_path("ffmpeg"), "-v", "error", "-nostdin", "-y", *arguments]
+    return subprocess.run(command, check=True, capture_output=True).stdout
+
+
+def numbered_clip(
+    path: Path, *, rate="24", seconds="6", size="160x90", video=(), select="", sound=(), output=()
+) -> Path:
+    """A clip of numbered frames; ``sound`` are input arguments of its sound, ``output`` ones of the container."""
+    picture = f"nullsrc=s={size}:r={rate}:d={seconds},format=gray,geq=lum='{DARKEST}+mod(N*{STEP},{LEVELS})'"
+    picture += f",{select}" if select else ""
+    arguments = ["-f", "lavfi", "-i", f"{picture},format=yuv420p", *sound]
+    coding = ["-c:v", "libx264", "-preset", "veryfast", "-crf", "10", *video, "-c:a", "aac"]
+    ffmpeg(*arguments, *coding, *output, str(path))
+    return path
+
+
+def shown_brightness(path: Path, size="160x90") -> list[int]:
+    """Mean brightness of every frame of a video."""
+    width, height = (int(part) for part in size.split("x"))
+    raw = ffmpeg(
+        "-i", str(path), "-map", "0:v:0", "-fps_mode", "passthrough", "-pix_fmt", "gray", "-f", "rawvideo", "-"
+    )
+    frame = width * height
+    assert len(raw) % frame == 0
+    return [sum(raw[at : at + frame]) // frame for at in range(0, len(raw), frame)]
+
+
+def samples_of(path: Path, seconds_hertz=48_000) -> list[int]:
+    """First channel of a sound file as 16-bit samples."""
+    raw = ffmpeg("-i", str(path), "-map", "0:a:0", "-ac", "1", "-ar", str(seconds_hertz), "-f", "s16le", "-")
+    return list(memoryview(raw).cast("h"))

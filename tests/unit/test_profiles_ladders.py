@@ -1,0 +1,153 @@
+"""Profiles from files, and the ladder of one master."""
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from profiles.load import known_profiles, load_profile
+from profiles.select import choose_ladder, display_size
+from telecine.errors import SourceRejected, TelecineError
+from telecine.media import AudioTrack, FrameRate, Master, Probe, VideoTrack
+
+STANDARD = load_profile("standard")
+
+
+def probe_of(width, height, *, channels=(2,), rate="24", **video):
+    track = VideoTrack(
+        index=0, codec="h264", width=width, height=height, pixel_format="yuv420p", bit_depth=8,
+        frame_rate=FrameRate.of(Fraction(rate)), start=0, duration=10, packets=240, **video,
+    )  # fmt: skip
+    audio = tuple(
+        AudioTrack(
+            index=n + 1,
+            codec="aac",
+            channels=count,
+            layout="any",
+            sample_rate_hz=48_000,
+            start=Fraction(0),
+            duration=10,
+        )
+        for n, count in enumerate(channels)
+    )
+    master = Master(uri="file:///a.mp4", size_bytes=1, sha256="0" * 64)
+    return Probe(master=master, container="mov", duration=10, video=(track,), audio=audio)
+
+
+def sizes(*args, **kwargs):
+    return [(rung.width, rung.height) for rung in choose_ladder(STANDARD, probe_of(*args, **kwargs)).video]
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ((3840, 2160), [(1920, 1080), (1280, 720), (854, 480)]),
+        ((1920, 800), [(1920, 800), (1280, 534), (854, 356)]),
+        ((1280, 720), [(1280, 720), (854, 480)]),
+        ((960, 540), [(960, 540), (854, 480)]),
+        ((640, 360), [(640, 360)]),
+        ((321, 181), [(320, 180)]),
+        ((1080, 1920), [(608, 1080), (404, 720), (270, 480)]),
+    ],
+)
+def test_rungs_fit_the_source_and_none_is_made_twice(source, expected):
+    assert sizes(*source) == expected
+
+
+def test_shape_is_kept_for_tall_samples_and_turned_pictures():
+    assert sizes(1440, 1080, sample_aspect="4/3")[0] == (1920, 1080)
+    assert sizes(720, 576, sample_aspect="64/45") == [(1024, 576), (854, 480)]
+    assert sizes(1920, 1080, rotation=90)[0] == (608, 1080)
+
+
+@given(
+    st.integers(2, 5000), st.integers(2, 5000), st.sampled_from(["1", "4/3", "8/9", "64/45"]), st.sampled_from([0, 90])
+)
+def test_ladder_never_upscales_and_every_size_is_even(width, height, aspect, rotation):
+    probe = probe_of(width, height, sample_aspect=aspect, rotation=rotation)
+    shown = display_size(probe.video[0])
+    rungs = choose_ladder(STANDARD, probe).video
+    assert rungs
+    assert len({(rung.width, rung.height) for rung in rungs}) == len(rungs)
+    for rung in rungs:
+        assert rung.width % 2 == rung.height % 2 == 0
+        assert rung.width <= max(2, shown[0])
+        assert rung.height <= max(2, shown[1])
+
+
+def test_a_small_source_takes_the_cheapest_rung():
+    rungs = choose_ladder(STANDARD, probe_of(640, 360)).video
+    assert [(rung.name, rung.max_bps) for rung in rungs] == [("480p", 1_000_000)]
+
+
+def test_labels_follow_output_lines():
+    labels = {rung.height: rung.label for rung in choose_ladder(STANDARD, probe_of(1920, 1080)).video}
+    assert labels == {1080: "HD", 720: "HD", 480: "SD"}
+    assert choose_ladder(STANDARD, probe_of(1024, 576)).video[0].label == "SD"
+
+
+@pytest.mark.parametrize(
+    ("channels", "expected"), [((6,), ["stereo", "surround"]), ((2,), ["stereo"]), ((1, 6), ["stereo"]), ((), [])]
+)
+def test_sound_is_made_where_the_main_track_has_the_channels(channels, expected):
+    ladder = choose_ladder(STANDARD, probe_of(640, 360, channels=channels))
+    assert [rung.name for rung in ladder.audio] == expected
+
+
+@pytest.mark.parametrize(
+    ("rate", "interlaced", "gop"),
+    [("24000/1001", False, 48), ("30000/1001", False, 60), ("25", True, 100), ("24", False, 48)],
+)
+def test_gops_are_counted_in_whole_output_frames(rate, interlaced, gop):
+    ladder = choose_ladder(STANDARD, probe_of(640, 360, rate=rate, interlaced=interlaced))
+    assert (ladder.gop_frames, ladder.segment_frames) == (gop, 3 * gop)
+
+
+def test_no_picture_no_ladder():
+    with pytest.raises(SourceRejected, match="no video track"):
+        choose_ladder(STANDARD, probe_of(640, 360).model_copy(update={"video": ()}))
+
+
+def test_the_standard_profile_is_what_was_asked_for():
+    assert [(r.name, r.width, r.height, r.max_bps) for r in STANDARD.video] == [
+        ("1080p", 1920, 1080, 5_000_000),
+        ("720p", 1280, 720, 2_500_000),
+        ("480p", 854, 480, 1_000_000),
+    ]
+    assert [(r.channels, r.bitrate_bps, r.min_source_channels) for r in STANDARD.audio] == [
+        (2, 192_000, 1),
+        (6, 384_000, 6),
+    ]
+
+
+def test_an_own_folder_comes_first_and_unknown_names_list_what_there_is(tmp_path):
+    text = "name: mobile\nsummary: small\nvideo: [{name: s, width: 320, height: 180, crf: 30, max_bps: 1}]\naudio: []\n"
+    (tmp_path / "mobile.yaml").write_text(text)
+    assert load_profile("mobile", tmp_path).video[0].width == 320
+    assert known_profiles(tmp_path) == ("mobile", "standard")
+    with pytest.raises(TelecineError, match="no profile 'cinema'; known are: mobile, standard"):
+        load_profile("cinema", tmp_path)
+    with pytest.raises(TelecineError, match="no profile"):
+        load_profile("../catalogue/standard")
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        (
+            "name: bad\nsummary: s\nvideo: [{name: s, width: 0, height: 180, crf: 30, max_bps: 1}]\naudio: []\n",
+            "video.0.width",
+        ),
+        ("name: bad\nsummary: s\nvideos: []\nvideo: []\naudio: []\n", "videos"),
+        ("name: [bad\n", "not valid YAML"),
+        ("name: other\nsummary: s\nvideo: []\naudio: []\n", "'bad' was expected"),
+        ("", "mistakes"),
+    ],
+)
+def test_mistakes_in_a_profile_name_file_and_field(text, fault, tmp_path):
+    (tmp_path / "bad.yaml").write_text(text)
+    with pytest.raises(TelecineError) as refused:
+        load_profile("bad", tmp_path)
+    assert "bad.yaml" in str(refused.value)
+    assert fault in str(refused.value)
