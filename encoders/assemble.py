@@ -9,9 +9,10 @@ from pydantic import ValidationError
 from encoders.boxes import codec_string
 from encoders.command import join_command
 from encoders.documents import AudioJob, EncodedOutput, EncodePlan, VideoJob
+from encoders.scratch import private_folder
 from encoders.tooling import run_tool
 from encoders.verify import Packets, peak_bps, verify_sound, verify_video
-from encoders.work import found_output, private_folder
+from encoders.work import found_output
 from profiles.models import AudioRung, VideoRung
 from telecine.document import Sha256, digest_of
 from telecine.errors import EncodeFailed, NotFound

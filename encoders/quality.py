@@ -9,8 +9,8 @@ from pydantic import ValidationError
 from encoders.command import quality_command
 from encoders.documents import EncodePlan
 from encoders.graph import Span
+from encoders.scratch import private_folder
 from encoders.tooling import run_tool, version_line
-from encoders.work import private_folder
 from telecine.document import Sha256, digest_of
 from telecine.errors import EncodeFailed, NotFound
 from telecine.log import get_logger

@@ -187,18 +187,18 @@ def _leave_result(board: LeaseBoard, digest: str, result: JobResult) -> None:
     log.warning("job.result_lost", job=digest[:12])  # the job is sent again and found in the store
 
 
-@signals.setup_logging.connect  # type: ignore[untyped-decorator]
+@signals.setup_logging.connect
 def _log_as_telecine(**_: Any) -> None:
     configure_logging()
 
 
-@signals.worker_process_init.connect  # type: ignore[untyped-decorator]
+@signals.worker_process_init.connect
 def _die_with_worker(**_: Any) -> None:
     die_with_parent()
     os.nice(5)  # the services that viewers and the scheduler wait for come first
 
 
-@signals.worker_ready.connect  # type: ignore[untyped-decorator]
+@signals.worker_ready.connect
 def _announce(sender: Any, **_: Any) -> None:
     """Say every few seconds that this worker is there, and how many chunks it can encode at once."""
     settings = load_settings()

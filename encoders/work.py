@@ -1,10 +1,8 @@
 """The effects of encoding: look up, run one ffmpeg, prove what it wrote, store it under its digest."""
 
 import hashlib
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -15,6 +13,7 @@ from encoders.command import audio_command, video_command
 from encoders.complaints import complaints, damage
 from encoders.documents import AudioJob, AudioOutput, EncodedChunk, EncodedOutput, VideoJob, VideoOutput
 from encoders.naming import file_name
+from encoders.scratch import private_folder
 from encoders.tooling import run_tool, version_line
 from encoders.verify import verify_sound, verify_video
 from telecine.errors import EncodeFailed, NotFound, SourceRejected
@@ -23,7 +22,7 @@ from telecine.media import Master
 from telecine.process import Command, Completed
 from telecine.storage.port import ObjectStore
 
-__all__ = ["RECIPE", "Progress", "encode", "found_output", "private_folder", "toolchain"]
+__all__ = ["RECIPE", "Progress", "encode", "found_output", "toolchain"]
 
 log = get_logger(__name__)
 
@@ -99,26 +98,17 @@ def found_output(output: VideoOutput | AudioOutput, store: ObjectStore) -> Encod
     return known.model_copy(update={"name": output.rung.name})
 
 
-@contextmanager
-def private_folder(work_dir: Path) -> Iterator[Path]:
-    """A folder of this call alone under ``work_dir``, removed whatever happens."""
-    work_dir.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="encode-", dir=work_dir) as folder:
-        yield Path(folder)
-
-
 def _encode_targets(
     job: VideoJob | AudioJob, source: Path, targets: dict[str, Path], on_progress: OnProgress | None
 ) -> Completed:
     match job:
         case VideoJob():
-            return _encode_video(
-                job, source, [(o, targets[o.digest]) for o in job.outputs if o.digest in targets], on_progress
-            )
+            pictures = [(output, targets[output.digest]) for output in job.outputs if output.digest in targets]
+            return _encode_video(job, source, pictures, on_progress)
         case AudioJob():
-            pairs = [(o, targets[o.digest]) for o in job.outputs if o.digest in targets]
-            done = _run(audio_command(job, source, pairs), job.master, _progress_of_sound(job, on_progress))
-            for _, target in pairs:
+            sounds = [(output, targets[output.digest]) for output in job.outputs if output.digest in targets]
+            done = _run(audio_command(job, source, sounds), job.master, _progress_of_sound(job, on_progress))
+            for _, target in sounds:
                 verify_sound(target, duration=job.duration)
             return done
 

@@ -29,8 +29,8 @@ def plan(master: Master, profile: ProfileName = "standard", *, as_json: Json = F
         + "".join(f"; {a.codec} {a.layout} {a.language}" for a in found.probe.audio)
     )
     ladder = found.ladder
-    rows = [(r.name, r.codec, f"{r.width}x{r.height}", f"{r.max_bps / 1e6:g} Mb/s", r.label) for r in ladder.video]
-    rows += [(r.name, r.codec, f"{r.channels} ch", f"{r.bitrate_bps / 1e3:g} kb/s", r.label) for r in ladder.audio]
+    rows = [(r.name, str(r.codec), f"{r.width}x{r.height}", f"{r.max_bps / 1e6:g} Mb/s", r.label) for r in ladder.video]
+    rows += [(r.name, str(r.codec), f"{r.channels} ch", f"{r.bitrate_bps / 1e3:g} kb/s", r.label) for r in ladder.audio]
     table("Ladder", ["Rendition", "Encoder", "Size", "At most", "Key"], rows)
     chunk = found.chunks[0].frames
     say(

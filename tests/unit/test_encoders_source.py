@@ -6,6 +6,7 @@ import time
 import pytest
 
 from encoders.naming import file_name, shown
+from encoders.scratch import private_folder
 from encoders.source import master_path, register_master
 from telecine.errors import SourceRejected
 from telecine.storage.memory import MemoryStore
@@ -94,3 +95,18 @@ def test_credentials_in_addresses_are_not_shown():
     uri = "https://user:pass@host:8443/a/b%20c.mov?X-Signature=secret#x"
     assert shown(uri) == "https://host:8443/a/b%20c.mov"
     assert file_name(uri) == "b c.mov"
+
+
+def test_scratch_of_a_killed_process_is_removed_by_the_next_one_and_of_a_living_one_kept(tmp_path):
+    old = time.time() - 3600
+    abandoned = tmp_path / "encode-abandoned"
+    abandoned.mkdir()
+    (abandoned / "half.mp4").touch()
+    os.utime(abandoned, (old, old))
+    with private_folder(tmp_path) as mine:
+        os.utime(mine, (old, old))
+        with private_folder(tmp_path) as other:
+            assert mine.is_dir()
+            assert other != mine
+        assert not abandoned.exists()
+    assert list(tmp_path.iterdir()) == []
