@@ -111,6 +111,11 @@ class LeaseBoard:
                     results[digest] = JobResult.model_validate_json(value)
         return results
 
+    def finished(self, digests: Sequence[str]) -> frozenset[str]:
+        """Those among ``digests`` whose result waits to be taken."""
+        with _redis_errors():
+            return frozenset(digest for digest in digests if self._redis.exists(_result_key(digest)))
+
     def worker_present(self, worker: str, queue: str, slots: int) -> None:
         """A worker says that it is there; forgotten after ten silent seconds."""
         with _redis_errors():

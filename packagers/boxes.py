@@ -68,9 +68,7 @@ def read_segment(content: bytes) -> SegmentFacts:
         raise PackageRejected(message)
     tfdt = _first(trafs[0], b"tfdt")
     start = int.from_bytes(tfdt[4:12] if tfdt[0] else tfdt[4:8])
-    samples = sum(
-        int.from_bytes(body[4:8]) for traf in trafs for kind, body in _boxes(traf) if kind == b"trun"
-    )
+    samples = sum(int.from_bytes(body[4:8]) for traf in trafs for kind, body in _boxes(traf) if kind == b"trun")
     first_flags = _first_sample_flags(_first(trafs[0], b"tfhd"), _first(trafs[0], b"trun"))
     return SegmentFacts(start, samples, not first_flags & _NON_SYNC)
 

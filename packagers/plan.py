@@ -169,7 +169,9 @@ def _faults_of_video(rendition: Rendition, renditions: RenditionSet) -> list[str
 
 
 def _faults_of_audio(renditions: RenditionSet) -> list[str]:
-    faults = [f"Audio rendition '{found.name}' has no channel count." for found in renditions.audio if not found.channels]
+    faults = [
+        f"Audio rendition '{found.name}' has no channel count." for found in renditions.audio if not found.channels
+    ]
     choices = [(found.language, found.channels, found.codec) for found in renditions.audio]
     return faults + [
         f"Two audio renditions are both {language}, {channels} channels, {codec}: a player could not tell them apart."

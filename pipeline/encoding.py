@@ -177,10 +177,13 @@ def _new_job(job: VideoJob | AudioJob) -> NewJob:
 
 
 def _progress(tally: Tally, board: LeaseBoard) -> EncodeProgress:
-    leases = board.leases(tally.sent).values()
-    frames = tally.units_done + sum(lease.frames for lease in leases if lease.total_frames)
-    fps = sum(lease.fps for lease in leases)
-    frames = min(frames, tally.units_total)
+    finished = board.finished(list(tally.sent))
+    leases = board.leases([digest for digest in tally.sent if digest not in finished])
+    # a job of no units is audio: it runs, but its progress is not counted in frames
+    moving = {digest: lease for digest, lease in leases.items() if tally.sent[digest]}
+    frames = tally.units_done + sum(tally.sent[digest] for digest in finished)
+    frames = min(frames + sum(lease.frames for lease in moving.values()), tally.units_total)
+    fps = sum(lease.fps for lease in moving.values())
     return EncodeProgress(
         chunks_done=tally.done,
         chunks_total=tally.total,

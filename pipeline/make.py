@@ -5,23 +5,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from packagers.verify import VerifyReport
 from pydantic import SecretBytes
-from telecine.keystore import SealedKeyStore, load_or_create_master_key
-from telecine.storage.local import LocalStore
-from telecine.storage.s3 import s3_store
 
 from encoders.documents import EncodePlan
+from packagers.verify import VerifyReport
 from pipeline import steps
 from pipeline.encoding import EncodeProgress, encode_here
 from pipeline.workplace import Workplace
 from telecine.document import Document
 from telecine.errors import MissingRequirement
+from telecine.keystore import SealedKeyStore, load_or_create_master_key
 from telecine.publication import Package
 from telecine.registry import Registry
 from telecine.rendition import RenditionSet
 from telecine.settings import Settings
+from telecine.storage.local import LocalStore
 from telecine.storage.port import ObjectStore
+from telecine.storage.s3 import s3_store
 from telecine.title import SubmitRequest
 
 __all__ = ["MakeReport", "MakeWatcher", "make", "plan_only"]

@@ -65,7 +65,7 @@ def title_report(place: Workplace, title_id: str) -> TitleReport:
 
 def _urls(place: Workplace, record: TitleRecord) -> dict[str, str]:
     settings = place.settings
-    urls = {f"Airflow (login {settings.airflow_user})": f"{settings.airflow_url}/dags/release_title"}
+    urls = {"Airflow": f"{settings.airflow_url}/dags/release_title"}
     if record.live is None:
         return urls
     urls["Player"] = f"{settings.playback_url}/player/{record.title_id}"

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from edge.client import fill_edge
 from edge.invalidation import publish_invalidation
 from encoders.assemble import assemble as assemble_renditions
+from encoders.documents import EncodePlan
 from encoders.plan import plan_encode
 from encoders.probe import inspect_master
 from encoders.qualify import qualify as judge
@@ -18,12 +19,10 @@ from packagers.verify import VerifyReport
 from packagers.verify import verify as verify_package
 from packagers.work import PackageRequest
 from packagers.work import package as make_package
-from profiles.load import load_profile
-from profiles.select import choose_ladder
-
-from encoders.documents import EncodePlan
 from pipeline.workplace import Workplace
+from profiles.load import load_profile
 from profiles.models import PackagingProfile
+from profiles.select import choose_ladder
 from telecine.document import digest_of
 from telecine.errors import MissingRequirement, NotFound
 from telecine.media import Master, Probe

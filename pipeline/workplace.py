@@ -4,14 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from telecine.keystore import KeyStore, SealedKeyStore, load_or_create_master_key
-from telecine.storage.local import LocalStore
-from telecine.storage.s3 import s3_store
-
 from telecine.errors import MissingRequirement
+from telecine.keystore import KeyStore, SealedKeyStore, load_or_create_master_key
 from telecine.registry import Registry
 from telecine.settings import Settings
+from telecine.storage.local import LocalStore
 from telecine.storage.port import ObjectStore
+from telecine.storage.s3 import s3_store
 
 __all__ = ["Workplace", "open_workplace"]
 

@@ -1,14 +1,13 @@
 """What an installation's settings mean in working parts."""
 
-from telecine.keystore import SealedKeyStore, load_or_create_master_key
-from telecine.storage.local import LocalStore
-
 from playback.parts import Parts
 from playback.sessions.repository import RedisSessions
 from playback.titles import RegistryTitles
 from telecine.errors import MissingRequirement
+from telecine.keystore import SealedKeyStore, load_or_create_master_key
 from telecine.registry import Registry
 from telecine.settings import Settings
+from telecine.storage.local import LocalStore
 
 __all__ = ["parts_of"]
 

@@ -22,6 +22,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="TELECINE_", extra="ignore", frozen=True)
 
     data_dir: Path = Field(default_factory=lambda: clone_root() / "data", description="everything Telecine writes")
+    debug: bool = Field(default=False, description="show tracebacks of unexpected errors")
     stack_id: str = Field(default="", description="marks every process of one embedded stack")
 
     s3_endpoint: str = Field(default="", description="S3 endpoint URL of both buckets; empty: not configured")

@@ -8,6 +8,7 @@ from telecine.cli import demo, local, stack, titles
 from telecine.cli.output import fail, wants_json
 from telecine.errors import TelecineError
 from telecine.log import configure_logging
+from telecine.settings import load_settings
 
 __all__ = ["main"]
 
@@ -48,3 +49,7 @@ def main() -> None:
         sys.exit(1)
     except OSError as error:
         fail(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), kind="OSError", as_json=as_json)
+    except Exception as error:
+        if load_settings().debug:
+            raise
+        fail(f"Unexpected {type(error).__name__}: {error}", kind=type(error).__name__, as_json=as_json)

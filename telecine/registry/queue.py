@@ -41,13 +41,13 @@ class QueuedJob(Document):
 
 
 class Tally(Document):
-    """Progress of one title: jobs and frames done of all."""
+    """Progress of one title: jobs and frames done of all; ``sent``: frames of each job under way, by digest."""
 
     done: int
     total: int
     units_done: int
     units_total: int
-    sent: tuple[str, ...]
+    sent: dict[str, int]
     failed: tuple[JobRecord, ...]
 
 
@@ -164,7 +164,7 @@ class EncodeQueue:
                 total=sum(jobs for jobs, _ in counts.values()),
                 units_done=done[1],
                 units_total=sum(units for _, units in counts.values()),
-                sent=tuple(row.digest for row in unfinished if row.state == JobState.SENT),
+                sent={row.digest: row.units for row in unfinished if row.state == JobState.SENT},
                 failed=tuple(_job(row) for row in unfinished if row.state == JobState.FAILED),
             )
 

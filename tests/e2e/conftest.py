@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pytest
 
 from pipeline.workplace import Workplace, open_workplace
 from telecine.settings import Settings, load_settings
+from telecine.stack.supervisor import marked_processes
 
 TELECINE = Path(sys.executable).parent / "telecine"
 
@@ -38,15 +38,7 @@ class Stack:
 
     def processes(self):
         """Every living process of this stack, found by the mark each inherits."""
-        mark = f"TELECINE_STACK_ID={self.settings.stack_id}"
-        found = []
-        for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error):
-                if process.status() == psutil.STATUS_ZOMBIE:
-                    continue
-                if mark.encode() in Path(f"/proc/{process.pid}/environ").read_bytes().split(b"\0"):
-                    found.append(process)
-        return found
+        return marked_processes(self.settings.stack_id)
 
     def kill(self, *words):
         """SIGKILL the processes whose command line holds all words; returns how many there were."""
@@ -55,15 +47,6 @@ class Stack:
             with contextlib.suppress(psutil.Error):
                 victim.send_signal(signal.SIGKILL)
         return len(victims)
-
-
-def wait_for(condition, seconds, what):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := condition():
-            return found
-        time.sleep(0.2)
-    pytest.fail(f"{what}: not within {seconds} s")
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,8 @@ import pytest
 
 from pipeline import shelf
 from pipeline.encoding import read_progress
-from telecine.rendition import RenditionSet
 from telecine.registry import Stage
+from telecine.rendition import RenditionSet
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
