@@ -22,6 +22,7 @@ from encoders.documents import AudioJob, VideoJob
 from pipeline.make import plan_only
 from pipeline.submission import request_from
 from telecine.settings import load_settings
+from telecine.tools import tool_path
 
 
 def measured(argv, env=None):
@@ -35,16 +36,15 @@ def measured(argv, env=None):
 
 
 def by_hand(plan, clip, folder):
-    """The argv of each encode of the plan, writing into a folder."""
+    """The argv of each encode of the plan, writing into a folder; the only chunk is the whole clip."""
     for job in plan.jobs:
-        targets = {
-            output.rung.name: folder / f"{output.rung.name}-{index}.mp4" for index, output in enumerate(job.outputs)
-        }
+        targets = [(output, folder / f"{output.rung.name}.mp4") for output in job.outputs]
         match job:
             case VideoJob():
-                yield list(video_command(job, clip, targets).argv)
+                command = video_command(job, clip, targets, None)
             case AudioJob():
-                yield list(audio_command(job, clip, targets).argv)
+                command = audio_command(job, clip, targets)
+        yield [tool_path("ffmpeg"), *command.argv[1:]]
 
 
 def main():

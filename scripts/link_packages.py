@@ -1,7 +1,7 @@
 """Make the clone's packages importable in its environment, and install the ``telecine`` command.
 
-A path file and a launcher do what an editable install does, without a build step, so that nothing but the locked wheels is
-needed and nothing is written into the source tree.
+A path file and a launcher do what an editable install does, without a build step, so that nothing but the locked
+wheels is needed and nothing is written into the source tree.
 """
 
 import sys

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from pipeline import shelf
+from pipeline.airflow_api import AirflowApi
 from pipeline.encoding import read_progress
 from telecine.registry import Stage
 from telecine.rendition import RenditionSet
@@ -93,8 +94,6 @@ def test_a_broken_master_is_refused_with_a_sentence_and_leaves_no_title(stack, t
 
 def test_the_dag_rejects_a_broken_master_without_retry_and_says_why(stack, tmp_path):
     """As from the trigger form of the Airflow UI, past the command line's own check."""
-    from pipeline.airflow_api import AirflowApi
-
     broken = tmp_path / "empty.mov"
     broken.touch()
     airflow = AirflowApi(stack.settings)
