@@ -6,9 +6,9 @@ from pathlib import Path
 from encoders.documents import AudioJob, AudioOutput, VideoJob, VideoOutput
 from encoders.graph import Span, audio_argv, quality_argv, timescale, video_argv
 from telecine.media import FrameRate
-from telecine.process import Command
 
 __all__ = [
+    "Argv",
     "audio_command",
     "join_command",
     "packets_command",
@@ -16,39 +16,38 @@ __all__ = [
     "video_command",
 ]
 
+Argv = tuple[str, ...]
+
 
 def video_command(
     job: VideoJob, source: Path, targets: Sequence[tuple[VideoOutput, Path]], preroll_s: int | None
-) -> Command:
+) -> Argv:
     """Encode the target rungs of one chunk from one decode."""
-    return Command(video_argv(job, source, targets, preroll_s))
+    return video_argv(job, source, targets, preroll_s)
 
 
-def audio_command(job: AudioJob, source: Path, targets: Sequence[tuple[AudioOutput, Path]]) -> Command:
+def audio_command(job: AudioJob, source: Path, targets: Sequence[tuple[AudioOutput, Path]]) -> Argv:
     """Encode the target rungs of one whole audio track."""
-    return Command(audio_argv(job, source, targets))
+    return audio_argv(job, source, targets)
 
 
-def join_command(listing: Path, target: Path, rate: FrameRate) -> Command:
+def join_command(listing: Path, target: Path, rate: FrameRate) -> Argv:
     """Join MP4 chunks listed for the concat demuxer, without touching a sample."""
-    return Command(
-        (
-            *("ffmpeg", "-v", "error", "-nostdin", "-f", "concat", "-i", f"file:{listing}"),
-            *("-map", "0:v:0", "-c", "copy", "-map_metadata", "-1", "-fflags", "+bitexact"),
-            *("-video_track_timescale", str(timescale(rate)), "-f", "mp4", f"file:{target}"),
-        )
+    return (
+        *("ffmpeg", "-v", "error", "-nostdin", "-f", "concat", "-i", f"file:{listing}"),
+        *("-map", "0:v:0", "-c", "copy", "-map_metadata", "-1", "-fflags", "+bitexact"),
+        *("-video_track_timescale", str(timescale(rate)), "-f", "mp4", f"file:{target}"),
     )
 
 
-def packets_command(path: Path) -> Command:
+def packets_command(path: Path) -> Argv:
     """List time base, duration and every packet (times, size, place, flags) of an MP4's first track."""
     entries = "stream=time_base,duration_ts:packet=pts,dts,duration,size,pos,flags"
-    argv = ("ffprobe", "-v", "error", "-select_streams", "0", "-show_entries", entries, "-of", "json", f"file:{path}")
-    return Command(argv)
+    return ("ffprobe", "-v", "error", "-select_streams", "0", "-show_entries", entries, "-of", "json", f"file:{path}")
 
 
 def quality_command(
     span: Span, source: Path, renditions: Sequence[tuple[Path, str]], size: tuple[int, int], subsample: int
-) -> Command:
+) -> Argv:
     """VMAF of each rendition against the source; logs are written into the working folder under the given names."""
-    return Command(quality_argv(span, source, renditions, size, subsample))
+    return quality_argv(span, source, renditions, size, subsample)

@@ -1,7 +1,6 @@
 """Runs this stage's commands: a bare tool name becomes the tool of this environment."""
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -11,13 +10,19 @@ from telecine.tools import tool_path
 __all__ = ["run_tool", "version_line"]
 
 
-def run_tool(command: Command, *, cwd: Path | None = None, on_line: Callable[[str], None] | None = None) -> Completed:
-    """Run a command whose first word is a tool's name. Raises as telecine.process.run."""
-    located = replace(command, argv=(tool_path(command.argv[0]), *command.argv[1:]))
-    return run(located, cwd=cwd, on_line=on_line)
+def run_tool(
+    argv: Sequence[str],
+    *,
+    cwd: Path | None = None,
+    on_line: Callable[[str], None] | None = None,
+    timeout_s: float | None = None,
+) -> Completed:
+    """Run an argument list whose first word is a tool's name. Raises as telecine.process.run."""
+    command = Command((tool_path(argv[0]), *argv[1:]), timeout_s=timeout_s)
+    return run(command, cwd=cwd, on_line=on_line)
 
 
 @lru_cache
 def version_line(tool: str) -> str:
     """First line of what ``tool -version`` says."""
-    return run_tool(Command((tool, "-version"), timeout_s=30)).stdout.decode().partition("\n")[0].strip()
+    return run_tool((tool, "-version"), timeout_s=30).stdout.decode().partition("\n")[0].strip()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from encoders.command import audio_command, video_command
+from encoders.command import Argv, audio_command, video_command
 from encoders.complaints import complaints, damage
 from encoders.documents import AudioJob, AudioOutput, EncodedChunk, EncodedOutput, VideoJob, VideoOutput
 from encoders.naming import file_name
@@ -19,7 +19,7 @@ from encoders.verify import verify_sound, verify_video
 from telecine.errors import EncodeFailed, NotFound, SourceRejected
 from telecine.log import get_logger
 from telecine.media import Master
-from telecine.process import Command, Completed
+from telecine.process import Completed
 from telecine.storage.port import ObjectStore
 
 __all__ = ["RECIPE", "Progress", "encode", "found_output", "toolchain"]
@@ -126,7 +126,7 @@ def _encode_video(
                 verify_video(target, frames=job.chunk.frames, rate=job.frame_rate.fraction, gop_frames=job.gop_frames)
         except EncodeFailed as error:
             tail = "\n".join(complaints(done.stderr))
-            if "-ss" not in command.argv:
+            if "-ss" not in command:
                 message = f"Chunk {job.chunk.index} (frames {job.chunk.start} to {job.chunk.end}): {error}"
                 raise EncodeFailed(message, tail) from None
             log.warning("chunk.preroll_too_short", job=job.digest[:12], preroll_s=preroll_s, found=str(error))
@@ -135,7 +135,7 @@ def _encode_video(
     raise AssertionError  # pragma: no cover - the last attempt has no seek
 
 
-def _run(command: Command, master: Master, on_line: Callable[[str], None]) -> Completed:
+def _run(command: Argv, master: Master, on_line: Callable[[str], None]) -> Completed:
     done = run_tool(command, on_line=on_line)
     losses = damage(done.stderr)
     if losses:

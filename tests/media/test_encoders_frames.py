@@ -40,7 +40,7 @@ def small_profile(**changes):
     return Profile(**(asked | changes))
 
 
-def planned(path, tmp_path, *, chunk_seconds=2, profile=None, threads=2):
+def planned(path, tmp_path, *, chunk_seconds=4, profile=None, threads=2):
     probe = qualify(inspect_master(register_master(str(path), tmp_path / "work"), path))
     ladder = choose_ladder(profile or small_profile(), probe)
     return plan_encode(probe, ladder, chunk_seconds=chunk_seconds, threads=threads, toolchain=toolchain())
@@ -75,7 +75,8 @@ CONSTANT = {
     "24 in mp4 with B-frames": ("a.mp4", "24", ("-bf", "3"), ()),
     "24000/1001 in mkv with open GOPs": ("b.mkv", "24000/1001", OPEN_GOP, ()),
     "30000/1001 in mp4": ("c.mp4", "30000/1001", ("-bf", "2"), ()),
-    "25 in ts that starts late, with GOPs longer than the pre-roll": ("d.ts", "25", ("-g", "125", "-bf", "2"), ()),
+    "25 in ts that starts late, with GOPs longer than the pre-roll": ("d.ts", "25", ("-g", "250", "-bf", "2"), ()),
+    "24000/1001 in mkv half a frame off the grid": ("f.mkv", "24000/1001", (), ("-output_ts_offset", "0.021")),
     "50 in mov with a delayed picture": ("e.mov", "50", (), ("-output_ts_offset", "1.013")),
 }
 
@@ -83,10 +84,12 @@ CONSTANT = {
 @pytest.mark.parametrize("case", CONSTANT.values(), ids=CONSTANT.keys())
 def test_every_source_frame_arrives_once_and_in_order(case, tmp_path):
     name, rate, video, output = case
-    source = numbered_clip(tmp_path / name, rate=rate, seconds="7", video=video, output=output)
+    # noise keeps the mean of a picture and makes the file large enough for seeks to miss the key frame they need
+    asked = {"rate": rate, "video": video, "output": output, "select": "noise=alls=30:allf=t"}
+    source = numbered_clip(tmp_path / name, seconds="15" if name.endswith("ts") else "9", **asked)
     frames = len(shown_brightness(source))
     plan, made, store = released(source, tmp_path)
-    assert len(plan.chunks) == 4
+    assert len(plan.chunks) >= 2
     assert plan.total_frames == made.frames == frames
     assert made.frame_rate.fraction == Fraction(rate)
     keys = set()
@@ -225,7 +228,7 @@ def test_progress_is_told_and_an_exception_in_it_ends_the_encode_without_a_trace
 
 def test_assembling_again_reads_only_documents_and_a_missing_chunk_is_named(tmp_path):
     source = numbered_clip(tmp_path / "a.mp4", seconds="5")
-    plan, made, store = released(source, tmp_path)
+    plan, made, store = released(source, tmp_path, chunk_seconds=2)
     chunk = plan.jobs[1].outputs[0]
     store.delete(chunk.key)
     assert assemble(plan, store, tmp_path / "work") == made
