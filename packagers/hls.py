@@ -32,22 +32,34 @@ def rewrite_media(text: str) -> str:
 
 
 def rewrite_master(text: str) -> str:
-    """As for media playlists; and a version, the dynamic range of each variant, one default per audio group."""
-    lines = []
+    """As for media playlists; and a version, the dynamic range of each variant, one default per audio group.
+
+    Lines come out in an order that does not depend on which of the packager's threads came first.
+    """
+    lines = _with_clear_key(_without_comments(text))
+    keys = sorted(line for line in lines if line.startswith("#EXT-X-SESSION-KEY"))
+    media = sorted(line for line in lines if line.startswith("#EXT-X-MEDIA:"))
+    variants = sorted(
+        ((line, lines[at + 1]) for at, line in enumerate(lines) if line.startswith("#EXT-X-STREAM-INF:")),
+        key=lambda variant: (-int(variant[0].split("BANDWIDTH=", 1)[1].split(",", 1)[0]), variant),
+    )
+    spelled = [line for info, uri in variants for line in (_with_range(info), uri)]
+    head = ["#EXTM3U", _VERSION, "#EXT-X-INDEPENDENT-SEGMENTS"]
+    return "\n".join([*head, *keys, *_with_defaults(media), *spelled]) + "\n"
+
+
+def _with_range(variant: str) -> str:
+    return variant if "VIDEO-RANGE" in variant else f"{variant},VIDEO-RANGE=SDR"
+
+
+def _with_defaults(media: list[str]) -> list[str]:
     groups: set[str] = set()
-    for line in _with_clear_key(_without_comments(text)):
-        changed = line
-        if line.startswith("#EXT-X-STREAM-INF:") and "VIDEO-RANGE" not in line:
-            changed = f"{line},VIDEO-RANGE=SDR"
-        elif line.startswith("#EXT-X-MEDIA:TYPE=AUDIO"):
-            group = line.split('GROUP-ID="', 1)[1].split('"', 1)[0]
-            if group not in groups:
-                changed = line.replace("DEFAULT=NO", "DEFAULT=YES")
-            groups.add(group)
-        lines.append(changed)
-    if not any(line.startswith("#EXT-X-VERSION") for line in lines):
-        lines.insert(1, _VERSION)
-    return "\n".join(lines) + "\n"
+    changed = []
+    for line in media:
+        group = line.split('GROUP-ID="', 1)[1].split('"', 1)[0]
+        changed.append(line if group in groups else line.replace("DEFAULT=NO", "DEFAULT=YES"))
+        groups.add(group)
+    return changed
 
 
 def read_master(text: str) -> tuple[str, ...]:

@@ -102,7 +102,7 @@ class S3Server(Program):
 
 @dataclass
 class RedisServer(Program):
-    url: SecretStr = SecretStr("")
+    url: SecretStr = field(default_factory=lambda: SecretStr(""))
 
     def ready(self) -> None:
         until(redis.Redis.from_url(self.url.get_secret_value()).ping)

@@ -22,4 +22,4 @@ def dag_bag(tmp_path_factory):
     sys.path.insert(0, str(DAGS / "airflow_settings"))
     from airflow.dag_processing.dagbag import DagBag  # noqa: PLC0415 - reads the environment when imported
 
-    return DagBag(dag_folder=str(DAGS), include_examples=False, collect_dags=True)
+    return DagBag(dag_folder=str(DAGS), collect_dags=True)
