@@ -30,20 +30,20 @@ def chromium():
 
 @pytest.fixture(scope="session")
 def make_clip(tmp_path_factory):
-    """Makes small masters with the real ffmpeg: ``make_clip(name, seconds, size, rate, audio)``."""
+    """Makes small masters with the real ffmpeg: ``make_clip(name, seconds, size, rate, audio, noise)``."""
     folder = tmp_path_factory.mktemp("clips")
 
-    def make(name="clip.mp4", seconds=4, size="640x360", rate="24", audio="5.1", extra=()) -> Path:
+    def make(name="clip.mp4", seconds=4, size="640x360", rate="24", audio="5.1", noise=12) -> Path:
         path = folder / name
         if path.exists():
             return path
         sound = f"aevalsrc=exprs={'|'.join(f'0.1*sin({220 * (n + 1)}*t)' for n in range(6))}:c=5.1:s=48000"
         stereo = "sine=frequency=440:sample_rate=48000"
-        inputs = ["-f", "lavfi", "-i", f"testsrc2=size={size}:rate={rate},noise=alls=12:allf=t"]
+        inputs = ["-f", "lavfi", "-i", f"testsrc2=size={size}:rate={rate},noise=alls={noise}:allf=t"]
         if audio:
             inputs += ["-f", "lavfi", "-i", sound if audio == "5.1" else stereo]
         coding = ["-c:v", "libx264", "-preset", "veryfast", "-crf", "16", "-pix_fmt", "yuv420p", "-c:a", "aac"]
-        command = [tool_path("ffmpeg"), "-v", "error", "-y", *inputs, "-t", str(seconds), *coding, *extra, str(path)]
+        command = [tool_path("ffmpeg"), "-v", "error", "-y", *inputs, "-t", str(seconds), *coding, str(path)]
         subprocess.run(command, check=True)
         return path
 

@@ -39,8 +39,8 @@ def settings_environment(layout: Layout, state: StackState, secret: Mapping[str,
 
 
 def worker_slots() -> int:
-    """Two threads a chunk keep two cores busy; more cores take more chunks at once."""
-    return max(1, (len(os.sched_getaffinity(0)) + 1) // 2)
+    """One chunk a core: a chunk of few rungs keeps little more than one core busy, whatever its threads."""
+    return len(os.sched_getaffinity(0))
 
 
 def common_environment(layout: Layout, state: StackState, clone: Path) -> dict[str, str]:

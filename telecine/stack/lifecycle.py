@@ -129,7 +129,7 @@ def _write_configuration(
     write_private(layout.etc / "airflow-passwords.json", json.dumps({"admin": secret["airflow_password"]}))
     write_private(layout.etc / "redis.conf", _redis_conf(layout, state, secret["redis_password"]))
     made = programs(layout, state, tools, environments)
-    write_private(layout.supervisor_conf, supervisor_conf(layout, state, secret["supervisor_password"], made))
+    write_private(layout.supervisor_conf, supervisor_conf(state, secret["supervisor_password"], made))
     return made
 
 

@@ -83,16 +83,18 @@ def _weed(layout: Layout, ports: Mapping[str, int], weed: str) -> tuple[str, ...
     )
 
 
-def supervisor_conf(layout: Layout, state: StackState, password: str, made: tuple[Program, ...]) -> str:
-    """supervisord.conf. It listens on loopback TCP with a password, since Unix socket paths end at 108 bytes."""
+def supervisor_conf(state: StackState, password: str, made: tuple[Program, ...]) -> str:
+    """supervisord.conf, to be started in the data folder: paths are relative, since some '%' in them is expanded twice.
+
+    It listens on loopback TCP with a password, since Unix socket paths end at 108 bytes.
+    """
     sections = [
         f"""[supervisord]
-logfile={_plain(layout.logs / "supervisord.log")}
+logfile=logs/supervisord.log
 logfile_maxbytes=5MB
 logfile_backups=1
-pidfile={_plain(layout.data / "supervisord.pid")}
-childlogdir={_plain(layout.logs)}
-directory={_plain(layout.data)}
+pidfile=supervisord.pid
+childlogdir=logs
 identifier=telecine
 minfds=1024
 
@@ -105,11 +107,11 @@ password={password}
 supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 """
     ]
-    sections += [_program(layout, program) for program in made]
+    sections += [_program(program) for program in made]
     return "\n".join(sections)
 
 
-def _program(layout: Layout, program: Program) -> str:
+def _program(program: Program) -> str:
     environment = ",".join(f"{name}={_quoted(value)}" for name, value in program.environment.items())
     return f"""[program:{program.name}]
 command={" ".join(_quoted(word) for word in program.argv)}
@@ -123,14 +125,10 @@ stopasgroup=true
 killasgroup=true
 stopwaitsecs={program.stop_wait_s}
 redirect_stderr=true
-stdout_logfile={_plain(layout.logs / f"{program.name}.log")}
+stdout_logfile=logs/{program.name}.log
 stdout_logfile_maxbytes=10MB
 stdout_logfile_backups=1
 """
-
-
-def _plain(path: Path) -> str:
-    return str(path).replace("%", "%%")
 
 
 def _quoted(word: str) -> str:

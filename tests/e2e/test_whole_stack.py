@@ -27,7 +27,7 @@ def wait_for(condition, seconds, what):
 
 @pytest.fixture(scope="module")
 def live_title(stack, make_clip):
-    master = make_clip("first master.mp4", seconds=14, size="854x480", rate="24")
+    master = make_clip("first master.mp4", seconds=14, size="640x360", rate="24", noise=4)
     record = stack.answer("submit", str(master), "--title", "first", "--priority", "high", "--wait")
     assert record["stage"] == "live"
     return record
@@ -74,7 +74,7 @@ def test_renditions_have_the_source_frames_and_a_vmaf(stack, live_title):
 
 
 def test_submitting_the_same_master_again_encodes_nothing_and_ends_in_seconds(stack, live_title, make_clip):
-    master = make_clip("first master.mp4", seconds=14, size="854x480", rate="24")
+    master = make_clip("first master.mp4", seconds=14, size="640x360", rate="24", noise=4)
     began = time.monotonic()
     again = stack.answer("submit", str(master), "--title", "first", "--wait")
     assert again["run_id"] == live_title["run_id"]
@@ -133,7 +133,7 @@ def sabotage(stack):
 
 
 def test_killing_every_part_mid_encode_changes_nothing_in_the_result(stack, make_clip):
-    master = make_clip("long.mp4", seconds=40, size="854x480", rate="25", audio="stereo")
+    master = make_clip("long.mp4", seconds=40, size="640x360", rate="25", audio="stereo", noise=6)
     calm = stack.answer("submit", str(master), "--title", "calm", "--wait", timeout=400)
     undisturbed = shelf.load(stack.place.work, RenditionSet, calm["documents"]["RenditionSet"])
     for prefix in ("chunks/", "audio/", "renditions/"):
