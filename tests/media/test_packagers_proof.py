@@ -4,6 +4,7 @@ import base64
 import json
 import subprocess
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 from lxml import etree
@@ -162,6 +163,14 @@ def test_dash_names_a_bare_clear_key_with_our_licence_address(bench):
     assert clear
     assert all([child.text for child in e] == ["http://localhost:1/v1/licenses/clearkey"] for e in clear)
     assert "1077efec" not in etree.tostring(root).decode()
+
+
+def test_the_manifest_is_valid_by_the_mpeg_schema(bench):
+    schema = Path(__file__).parents[3] / "shared" / "conformance" / "dashschema" / "DASH-MPD.xsd"
+    if not schema.exists():
+        pytest.skip("the MPEG DASH schema is not beside the clone (../shared/conformance)")
+    made = bench.package()
+    etree.XMLSchema(etree.parse(schema)).assertValid(etree.fromstring(bench.content(made, made.dash_path)))
 
 
 def test_hls_never_names_an_identity_key_and_has_one_default_per_group(bench):
