@@ -1,64 +1,64 @@
 """How the pipeline talks to an edge: order a fill, and see what viewers see."""
 
 import time
+from collections.abc import Callable
 
 import httpx
 from pydantic import SecretStr
 
-from edge.fill import FillOrder
-from telecine.errors import PackageRejected, Unavailable
+from edge.fill import FillOrder, FillProgress
+from telecine.errors import MissingRequirement, NotFound, PackageRejected, TelecineError, Unavailable
 from telecine.publication import Edge, FillReceipt, Pointer, Publication
 
 __all__ = ["await_pointer", "fill_edge", "pointer_at"]
 
-_SILENCE_S = 120
-_POLL_S = 0.5
+_SILENCE_S = 60
+_STALL_S = 300
+_POLL_S = 0.2
+
+OnProgress = Callable[[int, int], None]
 
 
-def fill_edge(edge: Edge, publication: Publication, token: SecretStr) -> FillReceipt:
+def fill_edge(
+    edge: Edge, publication: Publication, token: SecretStr, *, on_progress: OnProgress | None = None
+) -> FillReceipt:
     """Have an edge hold every object of a publication. Idempotent; survives restarts of the agent.
 
-    Raises Unavailable when the agent is silent for two minutes or cannot reach the origin, PackageRejected when its
-    receipt is not for exactly this publication.
+    ``on_progress`` hears objects proven and objects in all. Raises Unavailable when the agent gives no useful answer
+    for a minute or no progress for five, PackageRejected when the origin or the receipt is not exactly this
+    publication, MissingRequirement when the edge's disk is full.
     """
     order = FillOrder(
         title_id=publication.title_id, version=publication.version, inventory_sha256=publication.inventory_sha256
     )
-    headers = {"Authorization": f"Bearer {token.get_secret_value()}"}
-    heard = time.monotonic()
-    with httpx.Client(base_url=edge.agent_url, headers=headers, timeout=30) as client:
+    headers = {"Authorization": f"Bearer {token.get_secret_value()}", "Content-Type": "application/json"}
+    patience = _Patience()
+    with httpx.Client(headers=headers, timeout=30, trust_env=not _is_local(edge.agent_url)) as client:
         while True:
-            try:
-                answer = client.post("/v1/fills", content=order.model_dump_json())
-            except httpx.TransportError as error:
-                if time.monotonic() - heard > _SILENCE_S:
-                    message = f"The agent of {edge.name} does not answer ({type(error).__name__})."
-                    raise Unavailable(message) from error
-                time.sleep(1)
-                continue
-            heard = time.monotonic()
-            if answer.status_code == httpx.codes.OK:
-                return _checked(FillReceipt.model_validate_json(answer.content), edge, publication)
-            if answer.status_code != httpx.codes.ACCEPTED:
-                message = f"{edge.name} cannot hold {publication.title_id}: {_detail(answer)}"
-                raise Unavailable(message)
-            time.sleep(_POLL_S)
+            answer = _post(client, edge, order)
+            if isinstance(answer, FillReceipt):
+                return _checked(answer, edge, publication)
+            patience.hear(answer)
+            if isinstance(answer, FillProgress) and on_progress is not None:
+                on_progress(answer.done, answer.total)
+            time.sleep(_POLL_S if isinstance(answer, FillProgress) else 1)
 
 
 def pointer_at(edge: Edge, title_id: str) -> Pointer | None:
     """What viewers of this edge get now; None where the title is not live. Raises Unavailable."""
-    url = httpx.URL(edge.base_url)
-    host = url.netloc.decode()
+    url = httpx.URL(f"{edge.base_url.rstrip('/')}/t/{title_id}/current.json")
+    # browsers know *.localhost, resolvers need not
     reached = url.copy_with(host="127.0.0.1") if url.host.endswith(".localhost") else url
     try:
-        answer = httpx.get(f"{reached}/t/{title_id}/current.json", headers={"Host": host}, timeout=10)
+        with httpx.Client(timeout=10, trust_env=not _is_local(str(reached))) as client:
+            answer = client.get(reached, headers={"Host": url.netloc.decode()})
     except httpx.TransportError as error:
         message = f"Edge {edge.name} does not answer ({type(error).__name__})."
         raise Unavailable(message) from error
     if answer.status_code == httpx.codes.NOT_FOUND:
         return None
-    if answer.is_error:
-        message = f"Edge {edge.name} answered {answer.status_code}."
+    if not answer.is_success:
+        message = f"Edge {edge.name} answered {answer.status_code} for the pointer of {title_id}."
         raise Unavailable(message)
     return Pointer.model_validate_json(answer.content)
 
@@ -67,26 +67,96 @@ def await_pointer(edge: Edge, pointer: Pointer, timeout_s: float) -> None:
     """Return once the edge serves this pointer or a newer one. Raises Unavailable after ``timeout_s``."""
     deadline = time.monotonic() + timeout_s
     while True:
-        found = pointer_at(edge, pointer.title_id)
+        try:
+            found = pointer_at(edge, pointer.title_id)
+        except Unavailable:
+            if time.monotonic() > deadline:
+                raise
+            found = None
         if found is not None and found.seq >= pointer.seq:
             return
         if time.monotonic() > deadline:
-            message = f"Edge {edge.name} still serves {found.version if found else 'nothing'} of {pointer.title_id}."
+            serves = found.version if found else "nothing"
+            message = f"Edge {edge.name} still serves {serves} of {pointer.title_id}, expected {pointer.version}."
             raise Unavailable(message)
         time.sleep(0.05)
 
 
+class _Patience:
+    """How long a fill may say nothing new."""
+
+    def __init__(self) -> None:
+        self._heard = self._moved = time.monotonic()
+        self._last: FillProgress | None = None
+
+    def hear(self, answer: FillProgress | Unavailable) -> None:
+        now = time.monotonic()
+        if isinstance(answer, Unavailable):
+            if now - self._heard > _SILENCE_S:
+                raise answer
+            return
+        self._heard = now
+        if answer != self._last:
+            self._last, self._moved = answer, now
+        if now - self._moved > _STALL_S:
+            message = f"The fill is stuck at {answer.done} of {answer.total} objects."
+            raise Unavailable(message)
+
+
+def _post(client: httpx.Client, edge: Edge, order: FillOrder) -> FillReceipt | FillProgress | Unavailable:
+    try:
+        answer = client.post(f"{edge.agent_url.rstrip('/')}/v1/fills", content=order.model_dump_json())
+    except httpx.TransportError as error:
+        return Unavailable(f"The agent of {edge.name} does not answer ({type(error).__name__}).")
+    if answer.status_code == httpx.codes.OK:
+        return FillReceipt.model_validate_json(answer.content)
+    if answer.status_code == httpx.codes.ACCEPTED:
+        return FillProgress.model_validate_json(answer.content)
+    message = f"{edge.name} cannot hold {order.title_id} {order.version}: {_detail(answer)}"
+    match answer.status_code:
+        case 422:
+            raise PackageRejected(message)
+        case 404:
+            raise NotFound(message)
+        case 507:
+            raise MissingRequirement(message)
+        case status if status >= httpx.codes.INTERNAL_SERVER_ERROR:
+            return Unavailable(message)
+        case _:
+            raise TelecineError(message)
+
+
 def _checked(receipt: FillReceipt, edge: Edge, publication: Publication) -> FillReceipt:
-    expected = (edge.name, publication.inventory_sha256, publication.objects, publication.size_bytes)
-    found = (receipt.edge, receipt.inventory_sha256, receipt.objects, receipt.size_bytes)
+    expected = (
+        edge.name,
+        publication.title_id,
+        publication.version,
+        publication.inventory_sha256,
+        publication.objects,
+        publication.size_bytes,
+    )
+    found = (
+        receipt.edge,
+        receipt.title_id,
+        receipt.version,
+        receipt.inventory_sha256,
+        receipt.objects,
+        receipt.size_bytes,
+    )
     if found != expected:
         message = f"The receipt of {edge.name} is for {found}, expected {expected}."
         raise PackageRejected(message)
     return receipt
 
 
+def _is_local(url: str) -> bool:
+    """A proxy of the environment is not for this machine's own addresses."""
+    host = httpx.URL(url).host
+    return host in {"localhost", "127.0.0.1", "::1"} or host.endswith(".localhost")
+
+
 def _detail(answer: httpx.Response) -> str:
     try:
         return str(answer.json()["detail"])
-    except (ValueError, KeyError):
-        return f"it answered {answer.status_code}"
+    except (ValueError, KeyError, TypeError):
+        return f"it answered {answer.status_code}."

@@ -1,12 +1,14 @@
 """The files an edge holds: verified before they are visible, each with its ETag beside it."""
 
+import fcntl
 import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 from telecine.document import Sha256
-from telecine.errors import Unavailable
+from telecine.errors import MissingRequirement, Unavailable
+from telecine.publication import FillReceipt
 from telecine.storage.keys import checked_key, sha256_of_file
 from telecine.storage.port import ObjectStore
 
@@ -14,40 +16,54 @@ __all__ = ["EdgeFiles"]
 
 
 class EdgeFiles:
-    """``root/www`` as viewers see it; ``root/incoming`` holds what is not verified yet.
+    """``root/www`` as viewers see it; ``root/incoming`` holds what is not verified yet; ``root/receipts``: the proofs.
 
     A file is fetched to ``incoming``, hashed, flushed to disk and renamed into place, its ETag sidecar first: a reader
-    sees all of it or none, also after a crash.
+    sees all of it or none, also after a crash. One process at a time owns a root; a second raises MissingRequirement.
     """
 
     def __init__(self, root: Path) -> None:
         self._www = root / "www"
         self._incoming = root / "incoming"
-        for folder in (self._www, self._incoming):
+        self._receipts = root / "receipts"
+        for folder in (self._www, self._incoming, self._receipts):
             folder.mkdir(parents=True, exist_ok=True)
+        self._lock = (root / ".lock").open("a")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self._lock.close()
+            message = f"Another fill agent works in {root}: stop it, or give this one a folder of its own."
+            raise MissingRequirement(message) from error
         for left in self._incoming.iterdir():
             left.unlink()
+
+    def close(self) -> None:
+        """Let another process own the root."""
+        self._lock.close()
 
     def path(self, key: str) -> Path:
         """Where a key's file is, there or not. Raises TelecineError on a key that climbs."""
         return self._www / checked_key(key)
 
-    def holds(self, key: str, sha256: Sha256) -> bool:
+    def holds(self, key: str, sha256: Sha256, size_bytes: int) -> bool:
         """Whether the file on disk is exactly these bytes; reads it all."""
         path = self.path(key)
-        return path.is_file() and sha256_of_file(path) == sha256
+        return path.is_file() and path.stat().st_size == size_bytes and sha256_of_file(path) == sha256
 
     def fetch(self, key: str, store: ObjectStore, sha256: Sha256 | None) -> int:
-        """Bring one object from the origin; bytes fetched. Raises NotFound, or Unavailable when it came damaged."""
+        """Bring one object from the origin, replacing what was here; bytes fetched. Nothing is left when it fails.
+
+        ``sha256`` None: the key is mutable. Raises NotFound, or Unavailable when it came damaged.
+        """
         part = self._incoming / f"{uuid.uuid4().hex}.part"
         try:
-            store.get_file(key, part)
-            found = sha256_of_file(part)
+            found = store.get_file(key, part).sha256 or sha256_of_file(part)
             if sha256 is not None and found != sha256:
                 message = f"{key} came with sha256 {found} from the origin, its inventory says {sha256}."
                 raise Unavailable(message)
             size = part.stat().st_size
-            self._place(key, part, found)
+            self._place(key, part, None if sha256 is None else found)
         finally:
             part.unlink(missing_ok=True)
         return size
@@ -56,17 +72,50 @@ class EdgeFiles:
         """Forget a file; absent is fine."""
         self.path(key).unlink(missing_ok=True)
 
+    def settle(self, keys: list[str]) -> None:
+        """Have the names of these files survive a power cut, as their content does already."""
+        for folder in sorted({self.path(key).parent for key in keys}):
+            _flush(folder)
+
     def pointers(self) -> Iterator[str]:
         """Keys of all pointers held."""
-        for path in (self._www / "t").glob("*/current.json"):
+        for path in sorted((self._www / "t").glob("*/current.json")):
             yield path.relative_to(self._www).as_posix()
 
-    def _place(self, key: str, part: Path, digest: Sha256) -> None:
+    def free_bytes(self) -> int:
+        """What this process may still write."""
+        disk = os.statvfs(self._www)
+        return disk.f_bavail * disk.f_frsize
+
+    def keep_receipt(self, receipt: FillReceipt) -> None:
+        """Remember that a version was complete here at that time."""
+        target = self._receipts / receipt.title_id / f"{receipt.version}.json"
+        target.parent.mkdir(exist_ok=True)
+        part = self._incoming / f"{uuid.uuid4().hex}.part"
+        part.write_text(receipt.model_dump_json())
+        part.replace(target)
+
+    def receipts(self, title_id: str) -> tuple[FillReceipt, ...]:
+        """The last receipt of each version of a title."""
+        found = sorted((self._receipts / checked_key(title_id)).glob("*.json"))
+        return tuple(FillReceipt.model_validate_json(path.read_bytes()) for path in found)
+
+    def _place(self, key: str, part: Path, digest: Sha256 | None) -> None:
         target = self.path(key)
         target.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("rb+") as file:
-            os.fsync(file.fileno())
-        etag = part.with_suffix(".etag")
-        etag.write_text(f'"{digest}"')
-        etag.replace(target.with_name(target.name + ".etag"))
+        _flush(part)
+        if digest is not None:
+            # a mutable file has no sidecar: between the two renames a viewer could be given the old bytes under
+            # the new ETag, and would be told "not modified" until the next change
+            etag = part.with_suffix(".etag")
+            etag.write_text(f'"{digest}"')
+            etag.replace(target.with_name(target.name + ".etag"))
         part.replace(target)
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

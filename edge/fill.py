@@ -1,28 +1,49 @@
 """Filling an edge with a version: every object fetched once, and every object re-hashed on disk for the receipt."""
 
-import hashlib
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import Field
 
 from edge.files import EdgeFiles
+from edge.flights import Flights
+from edge.inventory import OBJECT_PREFIX, read_inventory
+from edge.metrics import EdgeMetrics
 from telecine.document import Document, Sha256
-from telecine.errors import NotFound, PackageRejected, TelecineError
+from telecine.errors import MissingRequirement, PackageRejected, TelecineError, Unavailable
+from telecine.log import get_logger
 from telecine.publication import FillReceipt, Inventory, InventoryEntry
 from telecine.storage.port import ObjectStore
+from telecine.title import TitleId
 
-__all__ = ["Fill", "FillOrder", "Filler", "SingleFlight", "read_inventory"]
+__all__ = ["Fill", "FillOrder", "FillProgress", "Filler", "Version"]
 
-_PARALLEL = 4
+_PARALLEL = 6
+_SPARE_BYTES = 64 << 20
+"""Room that a fill leaves on the disk."""
+
+log = get_logger(__name__)
+
+Version = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 
 
 class FillOrder(Document):
     """Which version an edge must hold, and what its inventory hashes to."""
 
-    title_id: str
-    version: str
+    title_id: TitleId
+    version: Version
     inventory_sha256: Sha256
+
+
+class FillProgress(Document):
+    """How far a fill is, in objects that are proven to be here."""
+
+    done: int
+    total: int
 
 
 @dataclass(slots=True)
@@ -32,97 +53,89 @@ class Fill:
     total: int = 0
     done: int = 0
     receipt: FillReceipt | None = None
-    problem: str | None = None
+    problem: TelecineError | None = None
     ended: threading.Event = field(default_factory=threading.Event)
+    counting: threading.Lock = field(default_factory=threading.Lock)
 
+    @property
+    def progress(self) -> FillProgress:
+        return FillProgress(done=self.done, total=self.total)
 
-class SingleFlight:
-    """One lock per key while somebody uses it, so that a crowd asking for one object causes one fetch."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._users: dict[str, tuple[threading.Lock, int]] = {}
-
-    def __call__(self, key: str) -> "_Flight":
-        return _Flight(self, key)
-
-    def enter(self, key: str) -> threading.Lock:
-        with self._lock:
-            lock, users = self._users.get(key, (threading.Lock(), 0))
-            self._users[key] = (lock, users + 1)
-        lock.acquire()
-        return lock
-
-    def leave(self, key: str, lock: threading.Lock) -> None:
-        lock.release()
-        with self._lock:
-            _, users = self._users[key]
-            if users == 1:
-                del self._users[key]
-            else:
-                self._users[key] = (lock, users - 1)
-
-
-class _Flight:
-    def __init__(self, flights: SingleFlight, key: str) -> None:
-        self._flights, self._key = flights, key
-
-    def __enter__(self) -> None:
-        self._held = self._flights.enter(self._key)
-
-    def __exit__(self, *_: object) -> None:
-        self._flights.leave(self._key, self._held)
+    def count(self) -> None:
+        with self.counting:
+            self.done += 1
 
 
 class Filler:
-    """Runs fills in the background, one per version; asking again joins the one under way."""
+    """Runs fills in the background, one per order; asking again joins the one under way."""
 
-    def __init__(self, edge: str, files: EdgeFiles, origin: ObjectStore, flights: SingleFlight) -> None:
+    def __init__(self, edge: str, files: EdgeFiles, origin: ObjectStore, metrics: EdgeMetrics) -> None:
         self._edge = edge
         self._files = files
         self._origin = origin
-        self._flights = flights
+        self._metrics = metrics
+        self._stopping = threading.Event()
         self._fills: dict[FillOrder, Fill] = {}
         self._lock = threading.Lock()
+        self.flights = Flights()
 
-    def start(self, order: FillOrder) -> Fill:
-        """The fill of this order, started now unless it runs. One that ended is told once, then done afresh."""
+    def ask(self, order: FillOrder, patience_s: float = 1) -> Fill:
+        """The fill of this order, started unless it runs. Waits a little for its end.
+
+        An end is told to those who wait for it or ask next; whoever asks after that has everything proven afresh.
+        """
         with self._lock:
             fill = self._fills.get(order)
-            if fill is not None and fill.ended.is_set():
-                return self._fills.pop(order)
             if fill is None:
                 fill = self._fills[order] = Fill()
-                threading.Thread(target=self._run, args=(order, fill), daemon=True).start()
-        fill.ended.wait(timeout=1)
-        with self._lock:
-            if fill.ended.is_set():
-                self._fills.pop(order, None)
+                threading.Thread(target=self._run, args=(order, fill), daemon=True, name="fill").start()
+        if fill.ended.wait(patience_s):
+            with self._lock:
+                if self._fills.get(order) is fill:
+                    del self._fills[order]
         return fill
 
+    def stop(self) -> None:
+        """End all fills after the objects they are at."""
+        self._stopping.set()
+
     def _run(self, order: FillOrder, fill: Fill) -> None:
+        started = time.monotonic()
         try:
             fill.receipt = self._fill(order, fill)
+            self._metrics.fill_seconds.observe(time.monotonic() - started)
+            log.info("fill.complete", title=order.title_id, version=order.version, objects=fill.total)
         except TelecineError as error:
-            fill.problem = str(error)
-        except Exception as error:  # noqa: BLE001 - the asker must hear of any end
-            fill.problem = f"{type(error).__name__}: {error}"
+            fill.problem = error
+        except Exception as error:  # noqa: BLE001 - whoever ordered it must hear of any end
+            fill.problem = Unavailable(f"{self._edge} cannot fill {order.title_id}: {error}")
         finally:
+            if fill.problem is not None:
+                log.warning("fill.failed", title=order.title_id, version=order.version, why=str(fill.problem))
+            self._metrics.fills.labels("failed" if fill.problem else "complete").inc()
             fill.ended.set()
 
     def _fill(self, order: FillOrder, fill: Fill) -> FillReceipt:
-        inventory = read_inventory(self._origin, order)
-        prefix = f"p/{order.title_id}/{order.version}/"
+        inventory = read_inventory(self._origin, order.title_id, order.version, order.inventory_sha256)
+        prefix = OBJECT_PREFIX.format(title_id=order.title_id, version=order.version)
         fill.total = len(inventory.entries)
+        self._require_room(inventory, prefix)
 
         def bring(entry: InventoryEntry) -> int:
+            if self._stopping.is_set():
+                message = f"The agent of {self._edge} stops."
+                raise Unavailable(message)
             fetched = self._bring(prefix + entry.path, entry)
-            fill.done += 1
+            fill.count()
             return fetched
 
-        with ThreadPoolExecutor(_PARALLEL) as pool:
+        pool = ThreadPoolExecutor(_PARALLEL)
+        try:
             fetched = sum(pool.map(bring, inventory.entries))
-        return FillReceipt(
+        finally:
+            pool.shutdown(cancel_futures=True)
+        self._files.settle([prefix + entry.path for entry in inventory.entries])
+        receipt = FillReceipt(
             edge=self._edge,
             title_id=order.title_id,
             version=order.version,
@@ -132,28 +145,27 @@ class Filler:
             fetched_bytes=fetched,
             verified_at=datetime.now(UTC),
         )
+        self._files.keep_receipt(receipt)
+        return receipt
 
     def _bring(self, key: str, entry: InventoryEntry) -> int:
-        with self._flights(key):
-            if self._files.holds(key, entry.sha256):
+        with self.flights.over(key):
+            if self._files.holds(key, entry.sha256, entry.size_bytes):
                 return 0
             fetched = self._files.fetch(key, self._origin, entry.sha256)
-            if not self._files.holds(key, entry.sha256):
-                message = f"{key} does not read back from the disk of {self._edge} as it was written."
-                raise PackageRejected(message)
-            return fetched
+        self._metrics.fetched("fill", fetched)
+        if not self._files.holds(key, entry.sha256, entry.size_bytes):
+            message = f"{key} does not read back from the disk of {self._edge} as its inventory says."
+            raise PackageRejected(message)
+        return fetched
 
-
-def read_inventory(origin: ObjectStore, order: FillOrder) -> Inventory:
-    """The inventory of a version, whose bytes hash to what the order says. Raises NotFound, PackageRejected."""
-    key = f"p/{order.title_id}/{order.version}/inventory.json"
-    content, _ = origin.get_bytes(key)
-    found = hashlib.sha256(content).hexdigest()
-    if order.inventory_sha256 and found != order.inventory_sha256:
-        message = f"{key} hashes to {found}, expected {order.inventory_sha256}."
-        raise PackageRejected(message)
-    inventory = Inventory.model_validate_json(content)
-    if (inventory.title_id, inventory.version) != (order.title_id, order.version):
-        message = f"{key} is the inventory of {inventory.title_id} {inventory.version}."
-        raise NotFound(message)
-    return inventory
+    def _require_room(self, inventory: Inventory, prefix: str) -> None:
+        paths = [(self._files.path(prefix + entry.path), entry.size_bytes) for entry in inventory.entries]
+        needed = sum(size for path, size in paths if not path.is_file())
+        free = self._files.free_bytes()
+        if needed and needed + _SPARE_BYTES > free:
+            message = (
+                f"{self._edge} has {free >> 20} MiB free and needs {(needed + _SPARE_BYTES) >> 20} MiB "
+                f"for {inventory.title_id} {inventory.version}: make room on its disk."
+            )
+            raise MissingRequirement(message)

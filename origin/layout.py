@@ -2,7 +2,9 @@
 
 from telecine.publication import InventoryEntry
 
-__all__ = ["inventory_key", "pointer_key", "publication_order", "version_prefix"]
+__all__ = ["INVENTORY_NAME", "inventory_key", "pointer_key", "publication_order", "version_prefix"]
+
+INVENTORY_NAME = "inventory.json"
 
 
 def version_prefix(title_id: str, version: str) -> str:
@@ -12,7 +14,7 @@ def version_prefix(title_id: str, version: str) -> str:
 
 def inventory_key(title_id: str, version: str) -> str:
     """The inventory, written after all it names: a version without one does not exist."""
-    return f"{version_prefix(title_id, version)}inventory.json"
+    return f"{version_prefix(title_id, version)}{INVENTORY_NAME}"
 
 
 def pointer_key(title_id: str) -> str:

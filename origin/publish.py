@@ -5,7 +5,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from origin.layout import inventory_key, publication_order, version_prefix
+from origin.layout import INVENTORY_NAME, inventory_key, publication_order, version_prefix
 from telecine.errors import PackageRejected, PreconditionFailed
 from telecine.publication import InventoryEntry, Package, Publication
 from telecine.storage.port import ObjectStore
@@ -23,9 +23,13 @@ def publish(package: Package, work_store: ObjectStore, origin_store: ObjectStore
     Nothing refers to the version until its pointer is flipped. What is there with the right size and digest is not
     copied again. Raises PackageRejected when an object of the package is not what its inventory says.
     """
+    if any(entry.path == INVENTORY_NAME for entry in package.inventory.entries):
+        message = f"{package.prefix}{INVENTORY_NAME} takes the name of the inventory itself."
+        raise PackageRejected(message)
     prefix = version_prefix(package.title_id, package.version)
     present = {stored.key: stored.size_bytes for stored in origin_store.list(prefix)}
-    with ThreadPoolExecutor(_THREADS) as pool:
+    pool = ThreadPoolExecutor(_THREADS)
+    try:
         for wave in publication_order(package.inventory.entries):
             missing = [entry for entry in wave if present.get(prefix + entry.path) != entry.size_bytes]
             copies = [
@@ -34,6 +38,8 @@ def publish(package: Package, work_store: ObjectStore, origin_store: ObjectStore
             ]
             for copy in copies:
                 copy.result()
+    finally:
+        pool.shutdown(cancel_futures=True)  # after a failure the rest need not be tried
     content = package.inventory.model_dump_json().encode()
     key = inventory_key(package.title_id, package.version)
     try:

@@ -4,6 +4,7 @@ The SHA-256 of every object is kept as user metadata and checked on the way back
 Calls are retried for about half a minute, long enough for a server to be restarted, then raise Unavailable.
 """
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,6 +27,7 @@ from telecine.storage.keys import checked_key, sha256_of_file
 from telecine.storage.port import StoredObject
 
 if TYPE_CHECKING:
+    from botocore.response import StreamingBody
     from mypy_boto3_s3.client import S3Client
     from mypy_boto3_s3.type_defs import CopySourceTypeDef, GetObjectOutputTypeDef, HeadObjectOutputTypeDef
 
@@ -39,14 +41,29 @@ _LOST = {"PreconditionFailed", "412", "ConditionalRequestConflict", "409"}
 _TRANSIENT = {"InternalError", "ServiceUnavailable", "SlowDown", "RequestTimeout", "500", "502", "503", "504"}
 _SILENT = (NoConnection, HTTPClientError, IncompleteReadError, FlexibleChecksumError, HTTPError, ConnectionError)
 _MULTIPART_BYTES = 64 << 20
+_PATIENCE_S = 40.0
+
+
+class _Damaged(Unavailable):
+    """The bytes are not those that were written. The wire has its own checksums, so asking again will not mend it."""
 
 
 class S3Store:
-    """One bucket."""
+    """One bucket. ``patience_s``: how long calls are retried before the service is called Unavailable."""
 
-    def __init__(self, bucket: str, *, endpoint: str, region: str, access_key: str, secret_key: SecretStr) -> None:
+    def __init__(
+        self,
+        bucket: str,
+        *,
+        endpoint: str,
+        region: str,
+        access_key: str,
+        secret_key: SecretStr,
+        patience_s: float = _PATIENCE_S,
+    ) -> None:
         self.bucket = bucket
         self.endpoint = endpoint
+        self._patience_s = patience_s
         self._client: S3Client = boto3.client(
             "s3",
             endpoint_url=endpoint,
@@ -74,7 +91,8 @@ class S3Store:
             except ClientError as error:
                 if _code(error) not in _ABSENT:
                     raise
-                self._client.create_bucket(Bucket=self.bucket)
+                with contextlib.suppress(self._client.exceptions.BucketAlreadyOwnedByYou):  # made meanwhile
+                    self._client.create_bucket(Bucket=self.bucket)
 
         self._call(self.bucket, create)
 
@@ -83,13 +101,21 @@ class S3Store:
         if sha256 is not None and sha256 != digest:
             message = f"{path} changed before it was stored as {key}."
             raise PreconditionFailed(message)
-        extra = {"ContentType": content_type, "Metadata": {_SHA: digest}}
-        self._call(
-            checked_key(key),
-            lambda: self._client.upload_file(str(path), self.bucket, key, ExtraArgs=extra, Config=self._transfer),
-        )
-        stored = self.head(key)
-        if stored is None or stored.size_bytes != path.stat().st_size:
+        size = path.stat().st_size
+
+        def upload() -> StoredObject:
+            if size >= _MULTIPART_BYTES:
+                extra = {"ContentType": content_type, "Metadata": {_SHA: digest}}
+                self._client.upload_file(str(path), self.bucket, key, ExtraArgs=extra, Config=self._transfer)
+                return _described(key, self._client.head_object(Bucket=self.bucket, Key=key))
+            with path.open("rb") as body:
+                answer = self._client.put_object(
+                    Bucket=self.bucket, Key=key, Body=body, ContentType=content_type, Metadata={_SHA: digest}
+                )
+            return StoredObject(key=key, size_bytes=size, etag=answer["ETag"], sha256=digest)
+
+        stored = self._call(checked_key(key), upload)
+        if stored.size_bytes != size:
             message = f"{self._where(key)} is not what was written to it."
             raise Unavailable(message)
         return stored
@@ -125,8 +151,13 @@ class S3Store:
         checked_key(key)
 
         def fetch() -> StoredObject:
-            stored = _described(key, self._client.head_object(Bucket=self.bucket, Key=key))
-            self._client.download_file(self.bucket, key, str(part), Config=self._transfer)
+            answer = self._client.get_object(Bucket=self.bucket, Key=key)
+            stored = _described(key, answer)
+            with contextlib.closing(answer["Body"]) as body:
+                if stored.size_bytes < _MULTIPART_BYTES:
+                    _save(body, part)
+            if stored.size_bytes >= _MULTIPART_BYTES:
+                self._client.download_file(self.bucket, key, str(part), Config=self._transfer)
             self._check(stored, part.stat().st_size, sha256_of_file(part))
             return stored
 
@@ -182,11 +213,17 @@ class S3Store:
 
     def _check(self, stored: StoredObject, size_bytes: int, digest: Sha256) -> None:
         if stored.size_bytes != size_bytes or stored.sha256 not in {None, digest}:
-            message = f"{self._where(stored.key)} arrived damaged: {size_bytes} bytes of {stored.size_bytes}."
-            raise Unavailable(message)
+            found, expected = (size_bytes, digest), (stored.size_bytes, stored.sha256)
+            message = f"{self._where(stored.key)} arrived damaged: {found}, expected {expected} (bytes, sha256)."
+            raise _Damaged(message)
 
-    @stamina.retry(on=Unavailable, attempts=12, timeout=40, wait_max=5)
     def _call(self, key: str, call: Callable[[], T]) -> T:
+        for attempt in stamina.retry_context(on=_may_pass, attempts=None, timeout=self._patience_s, wait_max=3):
+            with attempt:
+                return self._asked(key, call)
+        raise AssertionError  # pragma: no cover - the context returns or raises
+
+    def _asked(self, key: str, call: Callable[[], T]) -> T:
         try:
             return call()
         except ClientError as error:
@@ -222,7 +259,7 @@ class S3Store:
         return f"s3://{self.bucket}/{key}"
 
 
-def s3_store(settings: Settings, bucket: str) -> S3Store:
+def s3_store(settings: Settings, bucket: str, patience_s: float = _PATIENCE_S) -> S3Store:
     """A bucket of the configured service."""
     return S3Store(
         bucket,
@@ -230,7 +267,18 @@ def s3_store(settings: Settings, bucket: str) -> S3Store:
         region=settings.s3_region,
         access_key=settings.s3_access_key,
         secret_key=settings.s3_secret_key,
+        patience_s=patience_s,
     )
+
+
+def _save(body: "StreamingBody", path: Path) -> None:
+    with path.open("wb") as file:
+        for block in body.iter_chunks(1 << 20):
+            file.write(block)
+
+
+def _may_pass(error: Exception) -> bool:
+    return isinstance(error, Unavailable) and not isinstance(error, _Damaged)
 
 
 def _described(key: str, answer: "HeadObjectOutputTypeDef | GetObjectOutputTypeDef") -> StoredObject:

@@ -53,6 +53,7 @@ class Program:
     child: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
+        assert self.child is None or self.child.poll() is not None, "it runs already"
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "server.log").open("ab") as log:
             self.child = subprocess.Popen(
@@ -89,9 +90,14 @@ class S3Server(Program):
     access_key: str = "telecine-test"
     secret_key: SecretStr = field(default_factory=lambda: SecretStr(secrets.token_hex(20)))
 
-    def store(self, bucket: str) -> S3Store:
+    def store(self, bucket: str, patience_s: float = 40) -> S3Store:
         store = S3Store(
-            bucket, endpoint=self.endpoint, region="us-east-1", access_key=self.access_key, secret_key=self.secret_key
+            bucket,
+            endpoint=self.endpoint,
+            region="us-east-1",
+            access_key=self.access_key,
+            secret_key=self.secret_key,
+            patience_s=patience_s,
         )
         store.ensure_bucket()
         return store
@@ -146,7 +152,7 @@ def s3_server(tmp_path_factory):
         server.ready()
         yield server
     finally:
-        server.stop()
+        server.kill()  # nothing of it is wanted any more, and SeaweedFS says a long goodbye
 
 
 @pytest.fixture
@@ -158,19 +164,51 @@ def own_s3_server(tmp_path):
         server.ready()
         yield server
     finally:
-        server.stop()
+        server.kill()  # nothing of it is wanted any more, and SeaweedFS says a long goodbye
 
 
-@pytest.fixture
-def own_redis_server(tmp_path):
-    """A Redis that the test may kill."""
+def redis_server(folder: Path) -> RedisServer:
     (port,) = free_ports(1)
     quiet = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "yes"]
     argv = [tool_path("redis-server"), "--port", str(port), *quiet]
-    server = RedisServer(argv=argv, folder=tmp_path / "redis", url=SecretStr(f"redis://127.0.0.1:{port}/0"))
+    return RedisServer(argv=argv, folder=folder, url=SecretStr(f"redis://127.0.0.1:{port}/0"))
+
+
+@pytest.fixture(scope="module")
+def module_redis_server(tmp_path_factory):
+    """A Redis that the tests of a module may kill."""
+    server = redis_server(tmp_path_factory.mktemp("redis"))
     server.start()
     try:
         server.ready()
         yield server
     finally:
-        server.stop()
+        server.kill()
+
+
+def programs():
+    made = []
+
+    def make(argv, folder, env):
+        made.append(Program(argv=argv, folder=folder, env=env))
+        return made[-1]
+
+    yield make
+    for server in made:
+        server.kill()
+
+
+module_program = pytest.fixture(scope="module")(programs)
+"""Makes a server of an argv, a folder for its log and an environment; the tests start it, the end of them stops it."""
+
+program = pytest.fixture(programs)
+
+
+@pytest.fixture(name="until")
+def _until():
+    return until
+
+
+@pytest.fixture(name="free_ports", scope="session")
+def _free_ports():
+    return free_ports

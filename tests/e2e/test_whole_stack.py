@@ -12,6 +12,7 @@ from pipeline.airflow_api import AirflowApi
 from pipeline.encoding import read_progress
 from telecine.registry import Stage
 from telecine.rendition import RenditionSet
+from tests.e2e.playback_browser import watch
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -64,6 +65,24 @@ def test_the_title_is_whole_and_the_same_on_both_edges(stack, live_title):
             assert answer.status_code == 200, entry["path"]
             assert hashlib.sha256(answer.content).hexdigest() == entry["sha256"], entry["path"]
         assert fetch(edge, "t/first/current.json").json()["version"] == version
+
+
+@pytest.mark.parametrize("form", ["dash", "hls"])
+def test_a_browser_plays_the_live_title_from_an_edge(stack, live_title, chromium, form):
+    token = stack.answer("token")["token"]
+    seen = watch(f"{stack.settings.playback_url}/player/first?token={token}&format={form}", chromium)
+    assert seen["state"] == "playing", seen["message"]
+    assert seen["advanced_s"] > 1
+    assert seen["decoded_frames"] > 0
+    assert seen["encrypted"]
+    assert seen["facts"]["edge"] in {edge.name for edge in stack.settings.edges}
+
+
+def test_without_a_token_the_browser_plays_nothing_and_says_why(stack, live_title, chromium):
+    seen = watch(f"{stack.settings.playback_url}/player/first", chromium)
+    assert seen["state"] == "signed-out"
+    assert seen["decoded_frames"] == 0
+    assert "signed-in viewer" in seen["message"]
 
 
 def test_renditions_have_the_source_frames_and_a_vmaf(stack, live_title):
