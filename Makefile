@@ -8,7 +8,8 @@ export PIP_CACHE_DIR ?= $(CURDIR)/.cache/pip
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export npm_config_cache ?= $(CURDIR)/.cache/npm
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV
-PIP := $(BIN)/python -m pip install --quiet --no-deps --only-binary :all: --require-hashes
+PIP := $(BIN)/python -m pip install --quiet --no-compile --no-deps --only-binary :all: --require-hashes
+COMPILE := $(BIN)/python -m compileall -q -j 0 $(VENV)/lib
 STAMPS := $(VENV)/stamps
 ARGS ?=
 
@@ -30,12 +31,14 @@ $(STAMPS)/venv:
 $(STAMPS)/runtime: requirements/runtime.lock pyproject.toml $(STAMPS)/venv
 	@echo "Installing the locked runtime (about 1 GB the first time; a few minutes)"
 	@$(PIP) -r requirements/runtime.lock
+	@$(COMPILE) >/dev/null || true
 	@$(BIN)/python scripts/link_packages.py
 	@touch $@
 
 $(STAMPS)/dev: requirements/dev.lock $(STAMPS)/runtime
 	@echo "Installing what the tests need"
 	@$(PIP) -r requirements/dev.lock
+	@$(COMPILE) >/dev/null || true
 	@touch $@
 
 $(STAMPS)/player: playback/web/package-lock.json $(STAMPS)/runtime

@@ -1,59 +1,120 @@
-"""Reading protection boxes of an init segment (ISO/IEC 14496-12, ISO/IEC 23001-7). Pure."""
+"""The few boxes of a CMAF track that prove how it is cut and protected (ISO/IEC 14496-12, 23001-7). Pure."""
 
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from packagers.pssh import Pssh, parse_pssh
 from telecine.errors import PackageRejected
+from telecine.protection import Kid
 
-__all__ = ["COMMON_SYSTEM", "Protection", "read_protection"]
+__all__ = ["InitFacts", "SegmentFacts", "read_init", "read_segment"]
 
-COMMON_SYSTEM = "1077efecc0b24d02ace33c1e52e2fb4b"
+_HEADER = 8
+_LARGE_HEADER = 16
+_ENTRY_FIELDS = {b"encv": 78, b"enca": 28}
+"""Bytes of a sample entry before its boxes."""
 
-_CONTAINERS = {b"moov", b"trak", b"mdia", b"minf", b"stbl", b"sinf", b"schi"}
-_SAMPLE_ENTRY_BYTES = {b"encv": 78, b"enca": 28}
-"""Bytes of a protected sample entry before its child boxes."""
+_NON_SYNC = 0x0001_0000
+_TFHD_BEFORE_FLAGS = ((0x01, 8), (0x02, 4), (0x08, 4), (0x10, 4))
+_TFHD_FLAGS = 0x20
+_TRUN_DATA_OFFSET, _TRUN_FIRST_FLAGS, _TRUN_FLAGS, _TRUN_COMPOSITION = 0x001, 0x004, 0x400, 0x800
+_TRUN_BEFORE_FLAGS = ((0x100, 4), (0x200, 4))
 
 
 @dataclass(frozen=True, slots=True)
-class Protection:
-    """What an init segment says of its protection: scheme, default KID, and the KIDs of its common-system pssh."""
+class InitFacts:
+    """What an init segment says of its one track. ``edit_start``: ticks of media before its presentation begins."""
 
+    timescale: int
+    edit_start: int
     scheme: str
-    kid: str
-    pssh_kids: frozenset[str]
+    kid: Kid
+    pssh: tuple[Pssh, ...]
 
 
-def read_protection(content: bytes, name: str) -> Protection:
-    """Raises PackageRejected when the segment is not encrypted, or not whole."""
-    scheme, kid, pssh = "", "", set()
-    for kind, body in _walk(content, name):
-        if kind == b"schm":
-            scheme = body[4:8].decode("ascii", "replace")
-        elif kind == b"tenc":
-            kid = body[8:24].hex()
-        elif kind == b"pssh" and body[4:20].hex() == COMMON_SYSTEM and body[0] == 1:
-            count = struct.unpack(">I", body[20:24])[0]
-            pssh |= {body[24 + 16 * n : 40 + 16 * n].hex() for n in range(count)}
-    if not scheme or not kid:
-        message = f"{name} is not encrypted: it has no protection scheme or no default KID."
+@dataclass(frozen=True, slots=True)
+class SegmentFacts:
+    """One media segment: composition time of its first sample in ticks of the track's media time, and its samples."""
+
+    start: int
+    samples: int
+    starts_with_sync: bool
+
+
+def read_init(content: bytes) -> InitFacts:
+    """Read an init segment. Raises PackageRejected when it is cut short or its track is not protected."""
+    moov = _first(content, b"moov")
+    trak = _first(moov, b"trak")
+    mdia = _first(trak, b"mdia")
+    mdhd = _first(mdia, b"mdhd")
+    timescale = int.from_bytes(mdhd[20:24] if mdhd[0] else mdhd[12:16])
+    stsd = _first(_first(_first(mdia, b"minf"), b"stbl"), b"stsd")
+    kind, entry = next(_boxes(stsd[8:]), (b"none", b""))
+    if kind not in _ENTRY_FIELDS:
+        message = f"An encrypted track was expected, but its first sample entry is '{kind.decode(errors='replace')}'."
         raise PackageRejected(message)
-    return Protection(scheme, kid, frozenset(pssh))
+    sinf = _first(entry[_ENTRY_FIELDS[kind] :], b"sinf")
+    scheme = _first(sinf, b"schm")[4:8].decode(errors="replace")
+    tenc = _first(_first(sinf, b"schi"), b"tenc")
+    boxes = [struct.pack(">I4s", _HEADER + len(body), name) + body for name, body in _boxes(moov) if name == b"pssh"]
+    return InitFacts(timescale, _edit_start(trak), scheme, tenc[8:24].hex(), tuple(parse_pssh(box) for box in boxes))
 
 
-def _walk(content: bytes, name: str) -> Iterator[tuple[bytes, bytes]]:
+def read_segment(content: bytes) -> SegmentFacts:
+    """Read a media segment with one or more fragments. Raises PackageRejected when it is cut short."""
+    trafs = [_first(body, b"traf") for kind, body in _boxes(content) if kind == b"moof"]
+    if not trafs:
+        message = "A media segment was expected, but there is no moof box in it."
+        raise PackageRejected(message)
+    tfdt, tfhd, trun = (_first(trafs[0], kind) for kind in (b"tfdt", b"tfhd", b"trun"))
+    decoded = int.from_bytes(tfdt[4:12] if tfdt[0] else tfdt[4:8])
+    samples = sum(int.from_bytes(body[4:8]) for traf in trafs for kind, body in _boxes(traf) if kind == b"trun")
+    flags, composition = _first_sample(tfhd, trun)
+    return SegmentFacts(decoded + composition, samples, not flags & _NON_SYNC)
+
+
+def _edit_start(trak: bytes) -> int:
+    """Media time at which the first edit begins; 0 without an edit list."""
+    edts = next((body for kind, body in _boxes(trak) if kind == b"edts"), None)
+    if edts is None:
+        return 0
+    elst = _first(edts, b"elst")
+    return max(0, int.from_bytes(elst[16:24] if elst[0] else elst[12:16], signed=True))
+
+
+def _first_sample(tfhd: bytes, trun: bytes) -> tuple[int, int]:
+    """Flags and composition offset of the first sample of a run."""
+    given = int.from_bytes(tfhd[1:4])
+    at = 8 + sum(size for bit, size in _TFHD_BEFORE_FLAGS if given & bit)
+    flags = int.from_bytes(tfhd[at : at + 4]) if given & _TFHD_FLAGS else 0
+    present = int.from_bytes(trun[1:4])
+    at = 8 + (4 if present & _TRUN_DATA_OFFSET else 0)
+    if present & _TRUN_FIRST_FLAGS:
+        flags, at = int.from_bytes(trun[at : at + 4]), at + 4
+    at += sum(size for bit, size in _TRUN_BEFORE_FLAGS if present & bit)
+    if present & _TRUN_FLAGS:
+        flags, at = int.from_bytes(trun[at : at + 4]), at + 4
+    return flags, int.from_bytes(trun[at : at + 4], signed=True) if present & _TRUN_COMPOSITION else 0
+
+
+def _first(content: bytes, wanted: bytes) -> bytes:
+    for kind, body in _boxes(content):
+        if kind == wanted:
+            return body
+    message = f"A box '{wanted.decode()}' was expected and is not there."
+    raise PackageRejected(message)
+
+
+def _boxes(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Type and body of each box in a row."""
     at = 0
-    while at + 8 <= len(content):
-        size, kind = struct.unpack(">I4s", content[at : at + 8])
-        if size < 8 or at + size > len(content):  # noqa: PLR2004 - a box is at least its header
-            message = f"{name} is cut inside its {kind.decode('ascii', 'replace')} box."
+    while at < len(content):
+        size, kind, header = int.from_bytes(content[at : at + 4]), content[at + 4 : at + 8], _HEADER
+        if size == 1:
+            size, header = int.from_bytes(content[at + 8 : at + 16]), _LARGE_HEADER
+        if size < header or at + size > len(content):
+            message = f"A box '{kind.decode(errors='replace')}' says {size} bytes, but {len(content) - at} are left."
             raise PackageRejected(message)
-        body = content[at + 8 : at + size]
-        yield kind, body
-        if kind in _CONTAINERS:
-            yield from _walk(body, name)
-        elif kind == b"stsd":
-            yield from _walk(body[8:], name)
-        elif kind in _SAMPLE_ENTRY_BYTES:
-            yield from _walk(body[_SAMPLE_ENTRY_BYTES[kind] :], name)
+        yield kind, content[at + header : at + size]
         at += size

@@ -1,129 +1,164 @@
-"""The DASH manifest (ISO/IEC 23009-1): what Clear Key players need changed, and what it refers to. Pure."""
+"""Reads the packager's MPD and rewrites it so that Clear Key players play it and equal runs give equal bytes. Pure.
 
-from collections.abc import Callable
+ISO/IEC 23009-1; DASH-IF IOP part 6 for content protection.
+"""
+
+from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any
+from fractions import Fraction
 
 from lxml import etree
 
+from packagers.plan import PackagePlan, Stream
 from telecine.errors import PackageRejected
 
-__all__ = ["CLEAR_KEY", "DashRepresentation", "read_dash", "rewrite_dash"]
+__all__ = ["CLEAR_KEY_SCHEME", "MP4_PROTECTION", "Track", "read_tracks", "rewrite_dash"]
 
-CLEAR_KEY = "urn:uuid:e2719d58-a985-b3c9-781a-b030af78d30e"
-"""Clear Key as the DASH-IF registers it."""
-_COMMON = "urn:uuid:1077efec-c0b2-4d02-ace3-3c1e52e2fb4b"
-_DASHIF = "https://dashif.org/CPS"
-_CENC = "urn:mpeg:cenc:2013"
+CLEAR_KEY_SCHEME = "urn:uuid:e2719d58-a985-b3c9-781a-b030af78d30e"
+MP4_PROTECTION = "urn:mpeg:dash:mp4protection:2011"
+
+_MPD = "urn:mpeg:dash:schema:mpd:2011"
+_CPS = "https://dashif.org/CPS"
+_ROLE = "urn:mpeg:dash:role:2011"
 _SWITCHING = "urn:mpeg:dash:adaptation-set-switching:2016"
-_MP4_PROTECTION = "urn:mpeg:dash:mp4protection:2011"
+_PARSER = etree.XMLParser(remove_blank_text=True, remove_comments=True, resolve_entities=False, no_network=True)
 
 
 @dataclass(frozen=True, slots=True)
-class DashRepresentation:
-    """One representation: its init segment, its segments in order, its KID and codecs."""
+class Track:
+    """What the packager measured of one stream: exact seconds of each segment, the largest rate of any.
 
-    init: str
-    segments: tuple[str, ...]
-    kid: str
+    ``language`` is the shortest tag (``en`` for ``eng``), None where the language is not known.
+    """
+
+    stream: Stream
     codecs: str
-    bandwidth: int
+    language: str | None
+    peak_bps: int
+    segments: tuple[Fraction, ...]
+
+    @property
+    def segment_paths(self) -> tuple[str, ...]:
+        """Paths of the segments, in order."""
+        template = self.stream.segment_template
+        return tuple(template.replace("$Number$", str(number)) for number in range(1, len(self.segments) + 1))
+
+    @property
+    def duration(self) -> Fraction:
+        return sum(self.segments, Fraction(0))
 
 
-def rewrite_dash(text: bytes, licence_url: str) -> bytes:
-    """Replace the common-system descriptor by a bare Clear Key one with our licence address.
-
-    dash.js refuses a Clear Key descriptor that holds a pssh; the common pssh stays in the init segments.
-    """
-    root = etree.fromstring(text, etree.XMLParser(remove_comments=True))
-    for found in root.iter("{*}ContentProtection"):
-        if found.get("schemeIdUri") != _COMMON:
-            continue
-        for child in list(found):
-            found.remove(child)
-        found.set("schemeIdUri", CLEAR_KEY)
-        found.set("value", "ClearKey1.0")
-        laurl = etree.SubElement(found, f"{{{_DASHIF}}}Laurl", nsmap={"dashif": _DASHIF})
-        laurl.text = licence_url
-        laurl.set("licenseType", "EME-1.0")
-    _settle_order(root)
-    written: bytes = etree.tostring(root, xml_declaration=True, encoding="UTF-8", pretty_print=True)
-    return written
-
-
-def read_dash(text: bytes) -> tuple[DashRepresentation, ...]:
-    """Every representation with the URLs its timeline gives. Raises PackageRejected when it is no such manifest."""
-    try:
-        root = etree.fromstring(text)
-    except etree.XMLSyntaxError as error:
-        message = f"The DASH manifest is not well-formed: {error}."
-        raise PackageRejected(message) from error
-    return tuple(
-        _representation(adaptation, representation)
-        for adaptation in root.iter("{*}AdaptationSet")
-        for representation in adaptation.iter("{*}Representation")
-    )
-
-
-def _settle_order(root: etree._Element) -> None:
-    """Order and ids that do not depend on which of the packager's threads came first.
-
-    A representation is called after its folder, such as ``720p``; sets that may be switched between keep referring to
-    each other.
-    """
-    for period in root.iter("{*}Period"):
-        for adaptation in period.findall("{*}AdaptationSet"):
-            for representation in _by(adaptation, "Representation", lambda r: -int(r.get("bandwidth", "0"))):
-                template = representation.find("{*}SegmentTemplate")
-                if template is not None:
-                    representation.set("id", template.get("initialization", "").split("/")[-2])
-        sets = _by(period, "AdaptationSet", lambda a: (a.get("contentType") != "video", _first_id(a)))
-        renamed = {adaptation.get("id", ""): str(number) for number, adaptation in enumerate(sets)}
-        for adaptation in sets:
-            adaptation.set("id", renamed[adaptation.get("id", "")])
-            for switching in adaptation.findall("{*}SupplementalProperty"):
-                if switching.get("schemeIdUri") == _SWITCHING:
-                    others = sorted(renamed[other] for other in switching.get("value", "").split(","))
-                    switching.set("value", ",".join(others))
-
-
-def _by(parent: etree._Element, tag: str, key: Callable[[etree._Element], Any]) -> list[etree._Element]:
-    """The children of a tag, put into the order of ``key`` at the end of their parent."""
-    children = sorted(parent.findall(f"{{*}}{tag}"), key=key)
-    for child in children:
-        parent.remove(child)
-    parent.extend(children)
-    return children
-
-
-def _first_id(adaptation: etree._Element) -> str:
-    representation = adaptation.find("{*}Representation")
-    return "" if representation is None else representation.get("id", "")
-
-
-def _representation(adaptation: etree._Element, representation: etree._Element) -> DashRepresentation:
-    template = representation.find("{*}SegmentTemplate")
-    if template is None:
-        template = adaptation.find("{*}SegmentTemplate")
-    protection = next(
-        (
-            element.get(f"{{{_CENC}}}default_KID") or ""
-            for parent in (representation, adaptation)
-            for element in parent.findall("{*}ContentProtection")
-            if element.get("schemeIdUri") == _MP4_PROTECTION
-        ),
-        "",
-    )
-    if template is None or template.find("{*}SegmentTimeline") is None:
-        message = f"Representation {representation.get('id')} of the DASH manifest has no segment timeline."
+def read_tracks(mpd: bytes, plan: PackagePlan) -> tuple[Track, ...]:
+    """Every stream as the packager's own MPD describes it, in the plan's order. Raises PackageRejected."""
+    found = _representations(etree.fromstring(mpd, _PARSER))
+    missing = [stream.name for stream in plan.streams if stream.init_path not in found]
+    if missing:
+        message = f"The packager made no {', '.join(missing)} for title {plan.request.title_id}."
         raise PackageRejected(message)
-    count = sum(int(s.get("r", "0")) + 1 for s in template.iter("{*}S"))
-    first = int(template.get("startNumber", "1"))
-    media = template.get("media", "")
-    return DashRepresentation(
-        init=template.get("initialization", ""),
-        segments=tuple(media.replace("$Number$", str(first + number)) for number in range(count)),
-        kid=protection.replace("-", "").lower(),
+    return tuple(_track(stream, found[stream.init_path]) for stream in plan.streams)
+
+
+def rewrite_dash(mpd: bytes, plan: PackagePlan) -> bytes:
+    """The published MPD.
+
+    One adaptation set for each video label and each audio rendition, numbered in the plan's order; representations are
+    named as their renditions; Clear Key with the licence URL takes the place of every other key system, without a pssh
+    (dash.js refuses a Clear Key descriptor that has one).
+    """
+    root = etree.fromstring(mpd, _PARSER)
+    period = _child(root, "Period")
+    found = _representations(root)
+    sets = [_adaptation_set(group, found, plan.request.licence_url) for group in _groups(plan)]
+    for old in period.findall(f"{{{_MPD}}}AdaptationSet"):
+        period.remove(old)
+    period.extend(sets)
+    _number(sets)
+    etree.cleanup_namespaces(root, top_nsmap={"dashif": _CPS}, keep_ns_prefixes=["cenc", "dashif", "xsi"])
+    etree.indent(root, "  ")
+    return etree.tostring(root, xml_declaration=True, encoding="UTF-8") + b"\n"
+
+
+def _groups(plan: PackagePlan) -> list[list[Stream]]:
+    """Streams a player may switch between: video under one key; sound never, as channel layouts differ."""
+    labels = dict.fromkeys(stream.rendition.label for stream in plan.video)
+    video = [[stream for stream in plan.video if stream.rendition.label == label] for label in labels]
+    return video + [[stream] for stream in plan.audio]
+
+
+def _representations(root: etree._Element) -> dict[str, etree._Element]:
+    """Each representation by the path of its init segment."""
+    found = root.iter(f"{{{_MPD}}}Representation")
+    return {_child(one, "SegmentTemplate").get("initialization", ""): one for one in found}
+
+
+def _track(stream: Stream, representation: etree._Element) -> Track:
+    template = _child(representation, "SegmentTemplate")
+    timescale = int(template.get("timescale", "1"))
+    segments = [
+        Fraction(int(entry.get("d", "0")), timescale)
+        for entry in template.iter(f"{{{_MPD}}}S")
+        for _ in range(int(entry.get("r", "0")) + 1)
+    ]
+    return Track(
+        stream=stream,
         codecs=representation.get("codecs", ""),
-        bandwidth=int(representation.get("bandwidth", "0")),
+        language=_set_of(representation).get("lang"),
+        peak_bps=int(representation.get("bandwidth", "0")),
+        segments=tuple(segments),
     )
+
+
+def _adaptation_set(group: Sequence[Stream], found: dict[str, etree._Element], licence_url: str) -> etree._Element:
+    """The packager's set with only this group's representations, cleaned."""
+    made = deepcopy(_set_of(found[group[0].init_path]))
+    for child in list(made):
+        if child.tag == f"{{{_MPD}}}Representation" or child.get("schemeIdUri") in {_ROLE, _SWITCHING}:
+            made.remove(child)
+    _protect(made, licence_url)
+    etree.SubElement(made, f"{{{_MPD}}}Role", schemeIdUri=_ROLE, value="main")
+    for stream in group:
+        representation = deepcopy(found[stream.init_path])
+        representation.set("id", stream.name)
+        made.append(representation)
+    return made
+
+
+def _protect(adaptation_set: etree._Element, licence_url: str) -> None:
+    descriptors = adaptation_set.findall(f"{{{_MPD}}}ContentProtection")
+    for descriptor in descriptors:
+        if descriptor.get("schemeIdUri") != MP4_PROTECTION:
+            adaptation_set.remove(descriptor)
+    common = [found for found in descriptors if found.get("schemeIdUri") == MP4_PROTECTION]
+    if len(common) != 1:
+        message = f"The packager wrote {len(common)} mp4protection descriptors in one adaptation set; 1 was expected."
+        raise PackageRejected(message)
+    clear_key = etree.Element(
+        f"{{{_MPD}}}ContentProtection", schemeIdUri=CLEAR_KEY_SCHEME, value="ClearKey1.0", nsmap={"dashif": _CPS}
+    )
+    etree.SubElement(clear_key, f"{{{_CPS}}}Laurl").text = licence_url
+    common[0].addnext(clear_key)
+
+
+def _number(sets: Sequence[etree._Element]) -> None:
+    """Ids from 1 in document order, as the packager's differ from run to run; video sets name each other to switch."""
+    ids = {found: str(number) for number, found in enumerate(sets, start=1)}
+    video = [found for found in sets if found.get("contentType") == "video"]
+    for found, number in ids.items():
+        found.set("id", number)
+        others = ",".join(ids[other] for other in video if other is not found)
+        if found in video and others:
+            switching = etree.Element(f"{{{_MPD}}}SupplementalProperty", schemeIdUri=_SWITCHING, value=others)
+            _child(found, "Role").addprevious(switching)
+
+
+def _set_of(representation: etree._Element) -> etree._Element:
+    return next(representation.iterancestors(f"{{{_MPD}}}AdaptationSet"))
+
+
+def _child(parent: etree._Element, name: str) -> etree._Element:
+    found = parent.find(f"{{{_MPD}}}{name}")
+    if found is None:
+        message = f"The packager's MPD has no {name} in its {etree.QName(parent).localname}."
+        raise PackageRejected(message)
+    return found

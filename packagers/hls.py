@@ -1,123 +1,168 @@
-"""HLS playlists (RFC 8216bis): what players need changed, and what they refer to. Pure."""
+"""Rewrites the packager's media playlists and writes the multivariant playlist (RFC 8216bis). Pure."""
 
 import base64
-import posixpath
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
-import m3u8
-
+from packagers.dash import Track
+from packagers.plan import PackagePlan, Stream
+from packagers.pssh import WIDEVINE
 from telecine.errors import PackageRejected
+from telecine.protection import Kid
 
-__all__ = ["HlsPlaylist", "read_master", "read_media", "rewrite_master", "rewrite_media"]
+__all__ = ["CLEAR_KEY_FORMAT", "WIDEVINE_FORMAT", "attributes", "key_lines", "master_playlist", "rewrite_playlist"]
 
-_KEY_LINE = re.compile(r"^#EXT-X-(SESSION-)?KEY:")
-_KEYID = re.compile(r"KEYID=0x([0-9a-fA-F]{32})")
-_METHOD = re.compile(r"METHOD=([A-Z0-9-]+)")
-_VERSION = "#EXT-X-VERSION:6"
+CLEAR_KEY_FORMAT = "org.w3.clearkey"
+"""The key format under which hls.js looks for W3C Clear Key."""
+
+WIDEVINE_FORMAT = f"urn:uuid:{WIDEVINE}"
+"""Kept for shaka-player, which has no licence-server mode for Clear Key in HLS: its page maps this system to it."""
+
+_VERSION = 6  # EXT-X-MAP in a playlist that is not I-frames only
+_KEY = "#EXT-X-KEY:"
+_ATTRIBUTE = re.compile(r'([A-Z0-9-]+)=("[^"]*"|[^",]*)')
+_LAYOUTS = {1: "Mono", 2: "Stereo", 6: "5.1", 8: "7.1"}
+_SAME_SESSION_KEY = ("METHOD", "URI", "IV", "KEYFORMAT", "KEYFORMATVERSIONS")
 
 
 @dataclass(frozen=True, slots=True)
-class HlsPlaylist:
-    """One media playlist: URLs from the package's root, and the KIDs its key lines name."""
-
-    init: str
-    segments: tuple[str, ...]
-    kids: frozenset[str]
+class _AudioGroup:
+    name: str
+    tracks: tuple[Track, ...]
 
 
-def rewrite_media(text: str) -> str:
-    """Drop the identity key (its data is the KID, which players take for the key) and add the line hls.js reads."""
-    return "\n".join(_with_clear_key(_without_comments(text))) + "\n"
+def rewrite_playlist(text: str, track: Track) -> str:
+    """The published media playlist of a track.
 
-
-def rewrite_master(text: str) -> str:
-    """As for media playlists; and a version, the dynamic range of each variant, one default per audio group.
-
-    Lines come out in an order that does not depend on which of the packager's threads came first.
+    Durations are exact to a microsecond (the packager rounds to milliseconds, which adds up over a film). The identity
+    key line goes: its URI is the KID, which shaka-player would take for the key. A Clear Key line is added. Raises
+    PackageRejected when the playlist does not have the track's segments.
     """
-    lines = _with_clear_key(_without_comments(text))
-    keys = sorted(line for line in lines if line.startswith("#EXT-X-SESSION-KEY"))
-    media = sorted(line for line in lines if line.startswith("#EXT-X-MEDIA:"))
-    variants = sorted(
-        ((line, lines[at + 1]) for at, line in enumerate(lines) if line.startswith("#EXT-X-STREAM-INF:")),
-        key=lambda variant: (-int(variant[0].split("BANDWIDTH=", 1)[1].split(",", 1)[0]), variant),
-    )
-    spelled = [line for info, uri in variants for line in (_with_range(info), uri)]
-    head = ["#EXTM3U", _VERSION, "#EXT-X-INDEPENDENT-SEGMENTS"]
-    return "\n".join([*head, *keys, *_with_defaults(media), *spelled]) + "\n"
-
-
-def _with_range(variant: str) -> str:
-    return variant if "VIDEO-RANGE" in variant else f"{variant},VIDEO-RANGE=SDR"
-
-
-def _with_defaults(media: list[str]) -> list[str]:
-    groups: set[str] = set()
-    changed = []
-    for line in media:
-        group = line.split('GROUP-ID="', 1)[1].split('"', 1)[0]
-        changed.append(line if group in groups else line.replace("DEFAULT=NO", "DEFAULT=YES"))
-        groups.add(group)
-    return changed
-
-
-def read_master(text: str) -> tuple[str, ...]:
-    """URLs of all media playlists, each once. Raises PackageRejected when it is no multivariant playlist."""
-    master = _parsed(text, "master")
-    found = [playlist.uri for playlist in master.playlists] + [media.uri for media in master.media if media.uri]
-    if not master.is_variant or not found:
-        message = "The HLS master playlist names no media playlist."
+    durations = iter(track.segments)
+    written: list[str] = []
+    for line in text.splitlines():
+        if line.startswith("#EXTINF:"):
+            written.append(f"#EXTINF:{_decimal(next(durations, Fraction(0)), 6)},")
+        elif line.startswith(_KEY):
+            written += _rewritten_key(line)
+        elif line.startswith("#EXT-X-VERSION:"):
+            written += [f"#EXT-X-VERSION:{_VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
+        elif line and not line.startswith("##"):
+            written.append(line)
+    segments = sum(line.startswith("#EXTINF:") for line in written)
+    if segments != len(track.segments):
+        message = (
+            f"The packager's playlist of '{track.stream.name}' has {segments} segments, "
+            f"its MPD has {len(track.segments)}."
+        )
         raise PackageRejected(message)
-    return tuple(dict.fromkeys(found))
+    return "\n".join(written) + "\n"
 
 
-def read_media(text: str, path: str) -> HlsPlaylist:
-    """What the media playlist at ``path`` refers to. Raises PackageRejected when it is cut or names no init segment."""
-    media = _parsed(text, path)
-    if not media.is_endlist or not media.segment_map:
-        message = f"The HLS playlist {path} is cut: it has no end or no init segment."
-        raise PackageRejected(message)
-    base = posixpath.dirname(path)
-    return HlsPlaylist(
-        init=posixpath.normpath(posixpath.join(base, media.segment_map[0].uri)),
-        segments=tuple(posixpath.normpath(posixpath.join(base, segment.uri)) for segment in media.segments),
-        kids=frozenset(kid.lower() for kid in _KEYID.findall(text)),
+def master_playlist(
+    plan: PackagePlan, tracks: Sequence[Track], average_bps: Mapping[str, int], keys: Iterable[str]
+) -> str:
+    """The multivariant playlist. ``keys`` are key lines of media playlists; each becomes a session key once.
+
+    Every video track is offered with every channel layout, each layout in a group of its own (Apple's authoring
+    specification), small pictures first. ``average_bps`` is by stream name.
+    """
+    groups = _audio_groups([track for track in tracks if track.stream.kind == "audio"])
+    video = [track for track in tracks if track.stream.kind == "video"]
+    lines = ["#EXTM3U", f"#EXT-X-VERSION:{_VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS", *_session_keys(keys)]
+    for group in groups:
+        lines += [_media(group, track) for track in group.tracks]
+    for offered in groups or (None,):
+        for track in video:
+            lines += [_stream_inf(plan, track, offered, average_bps), track.stream.playlist_path]
+    return "\n".join(lines) + "\n"
+
+
+def attributes(line: str) -> dict[str, str]:
+    """The attribute list of a tag (RFC 8216bis, 4.2), without quotes."""
+    return {name: value.strip('"') for name, value in _ATTRIBUTE.findall(line.partition(":")[2])}
+
+
+def key_lines(playlist: str) -> tuple[str, ...]:
+    """The key lines of a media playlist."""
+    return tuple(line for line in playlist.splitlines() if line.startswith(_KEY))
+
+
+def _rewritten_key(line: str) -> list[str]:
+    given = attributes(line)
+    if given.get("KEYFORMAT") != WIDEVINE_FORMAT:
+        return []
+    kid: Kid = given["KEYID"].removeprefix("0x").lower()
+    uri = base64.b64encode(bytes.fromhex(kid)).decode()
+    iv = f",IV={given['IV']}" if "IV" in given else ""
+    clear_key = (
+        f'{_KEY}METHOD={given["METHOD"]},URI="data:text/plain;base64,{uri}",KEYID=0x{kid}{iv},'
+        f'KEYFORMATVERSIONS="1",KEYFORMAT="{CLEAR_KEY_FORMAT}"'
+    )
+    return [clear_key, line]
+
+
+def _session_keys(keys: Iterable[str]) -> list[str]:
+    """Session keys that differ in what RFC 8216bis (4.4.6.5) compares."""
+    distinct: dict[tuple[str | None, ...], str] = {}
+    for line in keys:
+        given = attributes(line)
+        distinct.setdefault(tuple(given.get(name) for name in _SAME_SESSION_KEY), line)
+    return [line.replace(_KEY, "#EXT-X-SESSION-KEY:", 1) for line in distinct.values()]
+
+
+def _audio_groups(tracks: Sequence[Track]) -> tuple[_AudioGroup, ...]:
+    layouts = dict.fromkeys((track.codecs, track.stream.rendition.channels) for track in tracks)
+    return tuple(
+        _AudioGroup(
+            name=f"{codecs.partition('.')[0]}-{channels}ch",
+            tracks=tuple(t for t in tracks if (t.codecs, t.stream.rendition.channels) == (codecs, channels)),
+        )
+        for codecs, channels in layouts
     )
 
 
-def _parsed(text: str, path: str) -> m3u8.M3U8:
-    if not text.startswith("#EXTM3U"):
-        message = f"{path} is no HLS playlist."
-        raise PackageRejected(message)
-    return m3u8.loads(text)
+def _media(group: _AudioGroup, track: Track) -> str:
+    rendition = track.stream.rendition
+    layout = _LAYOUTS.get(rendition.channels or 0, f"{rendition.channels} channels")
+    fields = [
+        "TYPE=AUDIO",
+        f'GROUP-ID="{group.name}"',
+        f'NAME="{layout} ({track.language})"' if track.language else f'NAME="{layout}"',
+        *([f'LANGUAGE="{track.language}"'] if track.language else []),
+        f"DEFAULT={'YES' if track is group.tracks[0] else 'NO'}",
+        "AUTOSELECT=YES",
+        f'CHANNELS="{rendition.channels}"',
+        f'URI="{track.stream.playlist_path}"',
+    ]
+    return f"#EXT-X-MEDIA:{','.join(fields)}"
 
 
-def _without_comments(text: str) -> list[str]:
-    return [line for line in text.splitlines() if line.strip() and not line.startswith("##")]
+def _stream_inf(plan: PackagePlan, track: Track, group: _AudioGroup | None, average_bps: Mapping[str, int]) -> str:
+    rendition = track.stream.rendition
+    sound = group.tracks if group else ()
+    peak = track.peak_bps + max((found.peak_bps for found in sound), default=0)
+    average = _average(track.stream, average_bps) + max((_average(t.stream, average_bps) for t in sound), default=0)
+    codecs = ",".join(dict.fromkeys([track.codecs, *(found.codecs for found in sound)]))
+    fields = [
+        f"BANDWIDTH={peak}",
+        f"AVERAGE-BANDWIDTH={average}",
+        f'CODECS="{codecs}"',
+        f"RESOLUTION={rendition.width}x{rendition.height}",
+        f"FRAME-RATE={_decimal(plan.request.renditions.frame_rate.fraction, 3)}",
+        "VIDEO-RANGE=SDR",  # every rung of every profile is BT.709
+        *([f'AUDIO="{group.name}"'] if group else []),
+        "CLOSED-CAPTIONS=NONE",
+    ]
+    return f"#EXT-X-STREAM-INF:{','.join(fields)}"
 
 
-def _with_clear_key(lines: list[str]) -> list[str]:
-    kept: list[str] = []
-    for line in lines:
-        if not _KEY_LINE.match(line):
-            kept.append(line)
-            continue
-        if 'KEYFORMAT="identity"' in line or line in kept:
-            continue
-        kept.append(line)
-        clear = _clear_key_line(line)
-        if clear and clear not in kept:
-            kept.append(clear)
-    return kept
+def _average(stream: Stream, average_bps: Mapping[str, int]) -> int:
+    return average_bps[stream.name]
 
 
-def _clear_key_line(line: str) -> str | None:
-    kid, method, tag = _KEYID.search(line), _METHOD.search(line), line.split(":", 1)[0]
-    if kid is None or method is None:
-        return None
-    spelled = base64.b64encode(bytes.fromhex(kid[1])).decode()
-    return (
-        f'{tag}:METHOD={method[1]},URI="data:text/plain;base64,{spelled}",KEYID=0x{kid[1]},'
-        'KEYFORMATVERSIONS="1",KEYFORMAT="org.w3.clearkey"'
-    )
+def _decimal(value: Fraction, digits: int) -> str:
+    scaled = round(value * 10**digits)
+    return f"{scaled // 10**digits}.{scaled % 10**digits:0{digits}d}"

@@ -1,37 +1,33 @@
-"""What the packager is asked for: pure decisions and spelling."""
+"""Decides everything about a package before a tool runs: its streams, where each file goes, its version. Pure."""
 
-from collections.abc import Sequence
+import math
+import re
+from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
+from typing import Literal
 
 from profiles.models import PackagingProfile
 from telecine.document import Document, digest_of
 from telecine.errors import PackageRejected
-from telecine.protection import ContentKey, KeyAssignment
+from telecine.protection import KeyAssignment
 from telecine.rendition import Rendition, RenditionSet
 from telecine.title import TitleId
 
-__all__ = [
-    "DASH_PATH",
-    "HLS_PATH",
-    "PackageRequest",
-    "check_request",
-    "folder_of",
-    "package_version",
-    "packager_arguments",
-    "secret_flags",
-    "segment_duration",
-]
+__all__ = ["DASH_PATH", "HLS_PATH", "PackagePlan", "PackageRequest", "Stream", "plan_package", "streams_of"]
 
 DASH_PATH = "manifest.mpd"
 HLS_PATH = "master.m3u8"
 
 _RECIPE = 1
-"""Part of every version: raise it when the same input gives other bytes from now on."""
+"""Counts changes of flags and manifests: a new number makes every version new."""
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{1,8})*")
+_DIGITS = 9
 
 
 class PackageRequest(Document):
-    """Everything that shapes a package."""
+    """What is to be packaged, how, and under which keys."""
 
     title_id: TitleId
     renditions: RenditionSet
@@ -40,84 +36,161 @@ class PackageRequest(Document):
     licence_url: str
 
 
-def check_request(request: PackageRequest) -> None:
-    """Raise PackageRejected for what no packager should be asked."""
-    if not request.renditions.video:
-        message = f"Title {request.title_id} has no video rendition to package."
-        raise PackageRejected(message)
-    missing = {r.label for r in request.renditions.renditions} - set(request.keys.kids)
-    if missing:
-        message = f"Title {request.title_id} has no key for {', '.join(sorted(missing))}."
-        raise PackageRejected(message)
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One rendition's place in a package; paths are relative to the package."""
+
+    rendition: Rendition
+
+    @property
+    def name(self) -> str:
+        return self.rendition.name
+
+    @property
+    def kind(self) -> Literal["video", "audio"]:
+        return self.rendition.kind
+
+    @property
+    def folder(self) -> str:
+        return f"{self.kind}/{self.name}"
+
+    @property
+    def init_path(self) -> str:
+        return f"{self.folder}/init.mp4"
+
+    @property
+    def segment_template(self) -> str:
+        """Path of a segment, where ``$Number$`` counts from 1 (ISO/IEC 23009-1, 5.3.9.4)."""
+        return f"{self.folder}/$Number$.m4s"
+
+    @property
+    def playlist_path(self) -> str:
+        return f"{self.folder}.m3u8"
 
 
-def package_version(request: PackageRequest, packager: str) -> str:
-    """'v' and 16 hexadecimal digits over everything that shapes the bytes."""
-    sums = [(r.name, r.sha256, r.label, r.language) for r in request.renditions.renditions]
-    shape = digest_of(sums, request.profile, request.keys.kids, request.licence_url, packager, _RECIPE)
-    return f"v{shape[:16]}"
+@dataclass(frozen=True, slots=True)
+class PackagePlan:
+    """A request found valid. ``streams``: video from small to large, then audio from few channels to many."""
+
+    request: PackageRequest
+    streams: tuple[Stream, ...]
+    keys: KeyAssignment
+    version: str
+
+    @property
+    def video(self) -> tuple[Stream, ...]:
+        return tuple(stream for stream in self.streams if stream.kind == "video")
+
+    @property
+    def audio(self) -> tuple[Stream, ...]:
+        return tuple(stream for stream in self.streams if stream.kind == "audio")
+
+    @property
+    def prefix(self) -> str:
+        return f"packages/{self.request.title_id}/{self.version}/"
+
+    @property
+    def document_key(self) -> str:
+        return f"packages/{self.request.title_id}/{self.version}.json"
+
+    @property
+    def segment_duration(self) -> str:
+        """Seconds as a decimal, cut and never rounded up.
+
+        The packager starts a segment at the first key frame at or after a multiple of this. A value above the exact
+        one by the smallest amount would miss the grid's key frame and take the next, one GOP later.
+        """
+        renditions = self.request.renditions
+        exact = Fraction(renditions.segment_frames) / renditions.frame_rate.fraction
+        billionths = math.floor(exact * 10**_DIGITS)
+        return f"{billionths // 10**_DIGITS}.{billionths % 10**_DIGITS:0{_DIGITS}d}"
 
 
-def folder_of(rendition: Rendition) -> str:
-    """Folder of a rendition's segments in the package."""
-    return f"{rendition.kind}/{rendition.name}"
+def plan_package(request: PackageRequest, packager_version: str) -> PackagePlan:
+    """The plan of a request; equal requests and tools give equal versions. Raises PackageRejected with all reasons."""
+    reasons = [*_faults_of_set(request.renditions), *_faults_of_keys(request)]
+    if not request.licence_url:
+        reasons.append(f"Title {request.title_id} has no licence URL, so no player could ask for its keys.")
+    if reasons:
+        raise PackageRejected(*reasons)
+    labels = sorted({rendition.label for rendition in request.renditions.renditions})
+    keys = KeyAssignment(title_id=request.title_id, kids={label: request.keys.kids[label] for label in labels})
+    return PackagePlan(request, streams_of(request.renditions), keys, _version(request, keys, packager_version))
 
 
-def segment_duration(renditions: RenditionSet) -> Fraction:
-    """Seconds of one segment: whole GOPs, exact."""
-    return Fraction(renditions.segment_frames) / renditions.frame_rate.fraction
+def streams_of(renditions: RenditionSet) -> tuple[Stream, ...]:
+    """Every rendition's place in a package, in the order of its manifests."""
+    video = sorted(renditions.video, key=lambda found: ((found.width or 0) * (found.height or 0), found.average_bps))
+    audio = sorted(renditions.audio, key=lambda found: found.channels or 0)  # players without a wish take the first
+    return tuple(Stream(rendition) for rendition in (*video, *audio))
 
 
-def packager_arguments(request: PackageRequest, sources: dict[str, Path], target: Path) -> list[str]:
-    """Arguments of Shaka Packager, keys aside: one set of CMAF segments for DASH and HLS.
+def _version(request: PackageRequest, keys: KeyAssignment, packager_version: str) -> str:
+    renditions = request.renditions
+    shaping = [(r.kind, r.name, r.sha256, r.label, r.language, r.width, r.height) for r in renditions.renditions]
+    grid = (renditions.frames, str(renditions.frame_rate), renditions.segment_frames)
+    digest = digest_of(_RECIPE, packager_version, request.profile, keys, request.licence_url, grid, shaping)
+    return f"v{digest[:16]}"
 
-    Raises PackageRejected when a path holds a comma, which the packager's stream descriptors cannot carry.
-    """
-    for path in (*sources.values(), target):
-        if "," in str(path):
-            message = f"The packager cannot work in {path}: a comma in a path ends its stream descriptor."
-            raise PackageRejected(message)
-    streams = [_stream(r, sources[r.name], target) for r in request.renditions.renditions]
-    # a hair short of the grid: the packager compares ticks, and a rounding up would skip every other key frame
-    seconds = float(segment_duration(request.renditions)) - 1e-5
-    return [
-        *streams,
-        f"--segment_duration={seconds:.6f}",
-        "--segment_sap_aligned=true",
-        f"--protection_scheme={request.profile.scheme}",
-        f"--clear_lead={request.profile.clear_lead_s}",
-        # the Widevine line carries the KID that players without an HLS Clear Key of their own map to it
-        "--protection_systems=CommonSystem,Widevine",
-        "--create_session_keys",
-        "--per_playlist_target_duration",
-        "--generate_static_live_mpd",
-        "--use_fake_clock_for_muxer",  # creation times of 0: equal input gives equal bytes
-        f"--mpd_output={target / DASH_PATH}",
-        f"--hls_master_playlist_output={target / HLS_PATH}",
+
+def _faults_of_set(renditions: RenditionSet) -> list[str]:
+    faults = []
+    if not renditions.video:
+        faults.append("A package needs at least one video rendition, but none was given.")
+    if renditions.segment_frames <= 0 or renditions.segment_frames % renditions.gop_frames:
+        faults.append(
+            f"A segment must be whole GOPs, but {renditions.segment_frames} frames are not a multiple "
+            f"of {renditions.gop_frames}."
+        )
+    names = [rendition.name for rendition in renditions.renditions]
+    faults += [f"Two renditions are called '{name}'." for name in sorted(set(names)) if names.count(name) > 1]
+    faults += [
+        f"A rendition's name may hold a-z, 0-9 and '-', but one is called '{name}'."
+        for name in names
+        if not _NAME.fullmatch(name)
+    ]
+    faults += [fault for rendition in renditions.video for fault in _faults_of_video(rendition, renditions)]
+    return faults + _faults_of_audio(renditions)
+
+
+def _faults_of_video(rendition: Rendition, renditions: RenditionSet) -> list[str]:
+    faults = []
+    if not rendition.width or not rendition.height:
+        faults.append(f"Video rendition '{rendition.name}' has no width and height.")
+    if rendition.frames != renditions.frames:
+        faults.append(
+            f"Video rendition '{rendition.name}' has {rendition.frames} frames; all of them must have "
+            f"{renditions.frames}."
+        )
+    if rendition.frame_rate is not None and rendition.frame_rate.fraction != renditions.frame_rate.fraction:
+        faults.append(
+            f"Video rendition '{rendition.name}' has {rendition.frame_rate} frames a second; all of them must have "
+            f"{renditions.frame_rate}."
+        )
+    return faults
+
+
+def _faults_of_audio(renditions: RenditionSet) -> list[str]:
+    faults = [
+        f"Audio rendition '{found.name}' has no channel count." for found in renditions.audio if not found.channels
+    ]
+    faults += [
+        f"Audio rendition '{found.name}' has language '{found.language}', which is no language tag (BCP 47)."
+        for found in renditions.audio
+        if not _LANGUAGE.fullmatch(found.language)
+    ]
+    choices = [(found.language, found.channels, found.codec) for found in renditions.audio]
+    return faults + [
+        f"Two audio renditions are both {language}, {channels} channels, {codec}: a player could not tell them apart."
+        for language, channels, codec in sorted(set(choices), key=str)
+        if choices.count((language, channels, codec)) > 1
     ]
 
 
-def secret_flags(keys: Sequence[ContentKey]) -> str:
-    """Text of the flag file with the keys; it travels through a memory file only."""
-    spelled = ",".join(
-        f"label={key.label}:key_id={key.kid}:key={key.key.get_secret_value().hex()}:iv={key.iv.get_secret_value().hex()}"
-        for key in keys
-    )
-    return f"--enable_raw_key_encryption\n--keys={spelled}\n"
-
-
-def _stream(rendition: Rendition, source: Path, target: Path) -> str:
-    folder = folder_of(rendition)
-    fields = {
-        "in": str(source),
-        "stream": rendition.kind,
-        "drm_label": rendition.label,
-        "init_segment": str(target / folder / "init.mp4"),
-        "segment_template": str(target / folder / "$Number$.m4s"),
-        "playlist_name": f"{folder}/index.m3u8",
-    }
-    if rendition.kind == "audio":
-        fields |= {"hls_group_id": f"audio-{rendition.channels}", "hls_name": rendition.name}
-        if rendition.language != "und":
-            fields["lang"] = rendition.language
-    return ",".join(f"{name}={value}" for name, value in fields.items())
+def _faults_of_keys(request: PackageRequest) -> list[str]:
+    if request.keys.title_id != request.title_id:
+        return [f"The keys are of title {request.keys.title_id}, but title {request.title_id} is to be packaged."]
+    labels = sorted({rendition.label for rendition in request.renditions.renditions})
+    return [
+        f"Title {request.title_id} has no key for label {label}." for label in labels if label not in request.keys.kids
+    ]

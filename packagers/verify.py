@@ -1,39 +1,35 @@
-"""The proof: a package is fetched back, decrypted with its keys, decoded whole, and compared with what went in."""
+"""The proof: a package is fetched back, read as players read it, decrypted, decoded whole, compared with its source."""
 
-import re
-import shutil
-import tempfile
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
-from packagers.boxes import read_protection
-from packagers.dash import DashRepresentation, read_dash
-from packagers.hls import HlsPlaylist, read_master, read_media
-from packagers.plan import folder_of
+from packagers.plan import Stream, streams_of
+from packagers.proof import Evidence, RenditionProof, prove
+from packagers.readback import Listing, read_dash, read_master, read_playlist
+from packagers.tooling import private_folder
 from telecine.document import Document
-from telecine.errors import NotFound, PackageRejected, TelecineError, ToolFailed
+from telecine.errors import NotFound, PackageRejected, PreconditionFailed
 from telecine.keystore import KeyStore
-from telecine.process import Command, run
+from telecine.log import get_logger
 from telecine.publication import InventoryEntry, Package
-from telecine.rendition import Rendition, RenditionSet
+from telecine.rendition import RenditionSet
 from telecine.storage.keys import sha256_of_file
 from telecine.storage.port import ObjectStore
-from telecine.tools import tool_path
 
 __all__ = ["RenditionProof", "VerifyReport", "verify"]
 
-_PARALLEL = 2
-_STRICT = ("-xerror", "-err_detect", "explode")  # without them ffmpeg ends with 0 on a wrong key
+log = get_logger(__name__)
 
+_FETCHES = 8
+_PROOFS = 2
+_ROUNDING = Fraction(1, 1_000_000)
 
-class RenditionProof(Document):
-    """One rendition, decrypted and decoded from the package: the MD5 is that of the rendition before encryption."""
-
-    name: str
-    segments: int
-    frames: int | None
-    kid: str
-    md5: str
+_T = TypeVar("_T")
 
 
 class VerifyReport(Document):
@@ -46,160 +42,161 @@ class VerifyReport(Document):
     renditions: tuple[RenditionProof, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Case:
+    package: Package
+    renditions: RenditionSet
+    keystore: KeyStore
+    store: ObjectStore
+    folder: Path
+
+    @property
+    def media(self) -> Path:
+        return self.folder / "package"
+
+
 def verify(
     package: Package, renditions: RenditionSet, keystore: KeyStore, store: ObjectStore, work_dir: Path
 ) -> VerifyReport:
-    """Prove a package from the work store. Raises PackageRejected with everything that is wrong."""
-    work_dir.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="verify-", dir=work_dir) as name:
-        folder = Path(name)
-        problems = _fetch(package, store, folder / "package")
-        if problems:
-            raise PackageRejected(*problems)
-        playlists, representations = _manifests(package, folder / "package")
-        problems = _check_references(package, renditions, playlists, representations)
-        if problems:
-            raise PackageRejected(*problems)
+    """Prove a package from the work store. Raises PackageRejected with every problem of the first stage that has any:
 
-        def prove(rendition: Rendition) -> RenditionProof | PackageRejected:
-            try:
-                return _prove(rendition, package, playlists[folder_of(rendition)], (keystore, store), folder)
-            except PackageRejected as error:
-                return error
-
-        with ThreadPoolExecutor(_PARALLEL) as pool:
-            results = list(pool.map(prove, renditions.renditions))
-    reasons = [reason for result in results if isinstance(result, PackageRejected) for reason in result.reasons]
-    if reasons:
-        raise PackageRejected(*reasons)
+    objects are what the inventory says; both manifests name all of them and nothing else; each track carries its KID,
+    is cut on the grid, opens with its key, decodes to the last frame and equals the rendition it was made of.
+    """
+    with private_folder(work_dir, "verify-") as folder:
+        case = _Case(package, renditions, keystore, store, folder)
+        _every(_FETCHES, [partial(_fetch, case, entry) for entry in package.inventory.entries])
+        listings = _listings(case)
+        streams = streams_of(renditions)
+        proofs = _every(_PROOFS, [partial(_prove, case, stream, listings[stream.init_path]) for stream in streams])
+    log.info("package.verified", title=package.title_id, version=package.version, renditions=len(proofs))
     return VerifyReport(
         title_id=package.title_id,
         version=package.version,
         objects=len(package.inventory.entries),
         size_bytes=package.inventory.size_bytes,
-        renditions=tuple(result for result in results if isinstance(result, RenditionProof)),
+        renditions=tuple(proofs),
     )
 
 
-def _fetch(package: Package, store: ObjectStore, folder: Path) -> list[str]:
-    """Every object of the inventory, its hash checked; a sentence for each that is not as it should be."""
+def _every(threads: int, checks: Iterable[Callable[[], _T]]) -> list[_T]:
+    """Results of all checks; or PackageRejected with the reasons of all that were rejected."""
 
-    def fetch(entry: InventoryEntry) -> str | None:
-        path = folder / entry.path
-        path.parent.mkdir(parents=True, exist_ok=True)
+    def judged(check: Callable[[], _T]) -> _T | PackageRejected:
         try:
-            stored = store.get_file(package.prefix + entry.path, path)
-        except NotFound:
-            return f"{entry.path} is in the inventory but not in the package."
-        except TelecineError as error:
-            return f"{entry.path} cannot be read back: {error}"
-        if stored.sha256 != entry.sha256 or sha256_of_file(path) != entry.sha256:
-            return f"{entry.path} is not the bytes that its inventory says ({entry.sha256[:16]}…)."
+            return check()
+        except PackageRejected as rejected:
+            return rejected
+
+    with ThreadPoolExecutor(threads) as pool:
+        results = list(pool.map(judged, checks))
+    reasons = [reason for result in results if isinstance(result, PackageRejected) for reason in result.reasons]
+    if reasons:
+        raise PackageRejected(*reasons)
+    return [result for result in results if not isinstance(result, PackageRejected)]
+
+
+def _fetch(case: _Case, entry: InventoryEntry) -> None:
+    path = case.media / entry.path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    found = _fetched_sha256(case.store, case.package.prefix + entry.path, path)
+    if found != entry.sha256:
+        was = f"has {found}" if found else "is not in the package"
+        message = f"{entry.path} should have sha256 {entry.sha256}, but {was}."
+        raise PackageRejected(message)
+
+
+def _fetched_sha256(store: ObjectStore, key: str, path: Path) -> str | None:
+    try:
+        store.get_file(key, path)
+    except NotFound:
         return None
-
-    with ThreadPoolExecutor(8) as pool:
-        return [problem for problem in pool.map(fetch, package.inventory.entries) if problem]
-
-
-def _manifests(package: Package, folder: Path) -> tuple[dict[str, HlsPlaylist], dict[str, DashRepresentation]]:
-    """What HLS and DASH say, by rendition folder."""
-    playlists = {}
-    for uri in read_master(_text(folder / package.hls_path)):
-        playlists[uri.rpartition("/")[0]] = read_media(_text(folder / uri), uri)
-    representations = {r.init.rpartition("/")[0]: r for r in read_dash(_text(folder / package.dash_path).encode())}
-    return playlists, representations
+    except PreconditionFailed as error:
+        raise PackageRejected(str(error)) from None
+    return sha256_of_file(path)
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text()
-    except FileNotFoundError:
-        message = f"{path.name} is named by a manifest but not in the package."
-        raise PackageRejected(message) from None
+def _listings(case: _Case) -> Mapping[str, Listing]:
+    """What the DASH manifest says of each track, by init segment, once HLS is known to say the same."""
+    package = case.package
+    _require_present(case, (package.dash_path, package.hls_path))
+    master = read_master((case.media / package.hls_path).read_text())
+    _require_present(case, master.playlists)
+    playlists = _every(1, [partial(_playlist, case, path) for path in master.playlists])
+    dash = {found.init: found for found in read_dash((case.media / package.dash_path).read_bytes(), package.scheme)}
+    hls = {found.init: found for found in playlists}
+    reasons = [
+        *_faults_of_keys(case, master.kids),
+        *_faults_of_names(case, dash, {*master.playlists, package.dash_path, package.hls_path}),
+        *(fault for init in sorted(dash | hls) for fault in _disagreement(init, dash.get(init), hls.get(init))),
+    ]
+    if reasons:
+        raise PackageRejected(*reasons)
+    return dash
 
 
-def _check_references(
-    package: Package,
-    renditions: RenditionSet,
-    playlists: dict[str, HlsPlaylist],
-    representations: dict[str, DashRepresentation],
-) -> list[str]:
-    """Both manifests name exactly the same media, all of it there, with the assigned KIDs; nothing is left unnamed."""
-    problems = []
-    for rendition in renditions.renditions:
-        folder, kid = folder_of(rendition), package.keys.kids[rendition.label]
-        hls, dash = playlists.get(folder), representations.get(folder)
-        if hls is None or dash is None:
-            problems.append(f"{rendition.name} is missing from {'HLS' if hls is None else 'DASH'}.")
-            continue
-        if (hls.init, hls.segments) != (dash.init, dash.segments):
-            problems.append(f"{rendition.name}: HLS and DASH do not name the same segments.")
-        if dash.kid != kid or hls.kids != {kid}:
-            problems.append(f"{rendition.name}: its manifests name KID {dash.kid} and {set(hls.kids)}, not {kid}.")
-    named = {url for p in playlists.values() for url in (p.init, *p.segments)}
-    media = {entry.path for entry in package.inventory.entries if entry.role in {"init", "segment"}}
-    problems += [f"{path} is named by a manifest but not in the package." for path in sorted(named - media)]
-    problems += [f"{path} is in the package but no manifest names it." for path in sorted(media - named)]
-    return problems
+def _require_present(case: _Case, paths: Iterable[str]) -> None:
+    absent = set(paths) - {entry.path for entry in case.package.inventory.entries}
+    if absent:
+        raise PackageRejected(*(f"The package has no {path}, which its manifests need." for path in sorted(absent)))
 
 
-def _prove(
-    rendition: Rendition, package: Package, playlist: HlsPlaylist, sources: tuple[KeyStore, ObjectStore], folder: Path
-) -> RenditionProof:
-    keystore, store = sources
-    made = folder / "package"
-    kid = package.keys.kids[rendition.label]
-    protection = read_protection((made / playlist.init).read_bytes(), playlist.init)
-    if (protection.kid, protection.scheme) != (kid, package.scheme) or kid not in protection.pssh_kids:
-        message = (
-            f"{playlist.init} says KID {protection.kid} under {protection.scheme} and its pssh "
-            f"{sorted(protection.pssh_kids)}; expected {kid} under {package.scheme}."
-        )
+def _playlist(case: _Case, path: str) -> Listing:
+    return read_playlist((case.media / path).read_text(), path)
+
+
+def _faults_of_keys(case: _Case, session_kids: frozenset[str]) -> list[str]:
+    kids = set(case.package.keys.kids.values())
+    if session_kids == kids:
+        return []
+    return [f"The HLS session keys should name KIDs {sorted(kids)}, but name {sorted(session_kids)}."]
+
+
+def _faults_of_names(case: _Case, dash: Mapping[str, Listing], manifests: set[str]) -> list[str]:
+    named = {path for found in dash.values() for path in (found.init, *found.segments)} | manifests
+    present = {entry.path for entry in case.package.inventory.entries}
+    wanted = {stream.init_path for stream in streams_of(case.renditions)}
+    return [
+        *(f"The DASH manifest names {path}, which is not in the package." for path in sorted(named - present)),
+        *(f"{path} is in the package, but no manifest names it." for path in sorted(present - named)),
+        *(f"The DASH manifest has no {path}, so a rendition is missing." for path in sorted(wanted - set(dash))),
+        *(f"The DASH manifest has {path}, which no rendition was made for." for path in sorted(set(dash) - wanted)),
+    ]
+
+
+def _disagreement(init: str, dash: Listing | None, hls: Listing | None) -> list[str]:
+    if dash is None or hls is None:
+        return [f"{init} is named by {'HLS' if dash is None else 'DASH'} only."]
+    if dash.segments != hls.segments:
+        return [f"DASH names {len(dash.segments)} segments of {init}, HLS names {len(hls.segments)}, not all the same."]
+    if any(abs(one - other) > _ROUNDING for one, other in zip(dash.durations, hls.durations, strict=True)):
+        return [f"DASH and HLS give the segments of {init} different durations."]
+    if dash.kids != hls.kids:
+        return [f"DASH names KID {', '.join(dash.kids)} for {init}, HLS {', '.join(hls.kids)}."]
+    return []
+
+
+def _prove(case: _Case, stream: Stream, listing: Listing) -> RenditionProof:
+    folder = case.folder / "proof" / stream.name
+    folder.mkdir(parents=True)
+    clear, rendition = folder / "clear.mp4", stream.rendition
+    if _fetched_sha256(case.store, rendition.key, clear) != rendition.sha256:
+        message = f"Rendition '{stream.name}' ({rendition.key}) is no longer in the work store as it was packaged."
         raise PackageRejected(message)
-    joined = folder / f"{rendition.name}.encrypted.mp4"
-    with joined.open("wb") as target:
-        for part in (playlist.init, *playlist.segments):
-            with (made / part).open("rb") as source:
-                shutil.copyfileobj(source, target)
-    clear = folder / f"{rendition.name}.clear.mp4"
-    store.get_file(rendition.key, clear)
-    key = keystore.key(package.title_id, kid).key.get_secret_value()
-    found, frames = _decoded(rendition, joined, key)
-    joined.unlink()
-    expected, _ = _decoded(rendition, clear, None)
-    clear.unlink()
-    if found != expected:
-        message = f"{rendition.name} does not decode to what was packaged: MD5 {found}, expected {expected}."
+    kid = case.package.keys.kids.get(rendition.label)
+    if kid is None:
+        message = f"The package names no key for label {rendition.label} of rendition '{stream.name}'."
         raise PackageRejected(message)
-    if rendition.kind == "video" and frames != rendition.frames:
-        message = f"{rendition.name} has {frames} frames in the package, its rendition {rendition.frames}."
-        raise PackageRejected(message)
-    return RenditionProof(
-        name=rendition.name, segments=len(playlist.segments), frames=rendition.frames, kid=kid, md5=found
+    evidence = Evidence(
+        stream=stream,
+        listing=listing,
+        renditions=case.renditions,
+        scheme=case.package.scheme,
+        package_kids=frozenset(case.package.keys.kids.values()),
+        key=case.keystore.key(case.package.title_id, kid),
+        media=case.media,
+        clear=clear,
     )
-
-
-def _decoded(rendition: Rendition, path: Path, key: bytes | None) -> tuple[str, int]:
-    """MD5 and frame count of a track. Video is compared by decoded pictures.
-
-    Audio is decoded too (it must not fail), but compared by its coded samples: whether the priming samples that an edit
-    list hides are decoded depends on the container. The key goes through a memory file, as an option of ffmpeg's
-    concat list: a command line can be read by everybody.
-    """
-    quoted = str(path).replace("'", r"'\''")
-    listing = f"ffconcat version 1.0\nfile '{quoted}'\n" + (f"option decryption_key {key.hex()}\n" if key else "")
-    source = ("-f", "concat", "-safe", "0", "-i", "{secret:list}")
-    kind = rendition.kind[0]
-    pictures = ("-map", f"0:{kind}", "-f", "md5", "-")
-    coded = ("-map", f"0:{kind}", "-c", "copy", "-f", "md5", "-", "-map", f"0:{kind}", "-f", "null", "-")
-    output = pictures if rendition.kind == "video" else coded
-    argv = (tool_path("ffmpeg"), "-nostdin", "-v", "error", *_STRICT, "-progress", "pipe:2", *source, *output)
-    try:
-        done = run(Command(argv, secret_files={"list": listing.encode()}))
-    except ToolFailed as error:
-        last = (error.stderr_tail.strip().splitlines() or ["no message"])[-1]
-        message = f"{rendition.name} does not decode with its key: {last}"
-        raise PackageRejected(message) from None
-    md5 = done.stdout.decode().strip().removeprefix("MD5=")
-    counts = re.findall(r"^frame=\s*(\d+)", done.stderr, re.MULTILINE)
-    return md5, int(counts[-1]) if counts else 0
+    proof = prove(evidence, folder)
+    clear.unlink()
+    return proof

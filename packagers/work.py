@@ -1,136 +1,144 @@
-"""Packaging: fetch renditions, encrypt and segment them, store the package. Idempotent by digest."""
+"""Renditions to an encrypted package in the work store. A second run of the same request is a look-up."""
 
-import mimetypes
-import tempfile
+import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
 from pathlib import Path
 
-from packagers.dash import rewrite_dash
-from packagers.hls import rewrite_master, rewrite_media
-from packagers.plan import (
-    DASH_PATH,
-    HLS_PATH,
-    PackageRequest,
-    check_request,
-    package_version,
-    packager_arguments,
-    secret_flags,
-)
-from telecine.errors import NotFound
+from pydantic import ValidationError
+
+from packagers.dash import Track, read_tracks, rewrite_dash
+from packagers.hls import key_lines, master_playlist, rewrite_playlist
+from packagers.plan import DASH_PATH, HLS_PATH, PackagePlan, PackageRequest, Stream, plan_package
+from packagers.shaka import INPUT_FOLDER, OUTPUT_FOLDER, input_path, package_command
+from packagers.tooling import packager_version, private_folder, run_tool
+from telecine.errors import NotFound, PackageRejected
 from telecine.keystore import KeyStore
-from telecine.process import Command, run
+from telecine.log import get_logger
 from telecine.publication import Inventory, InventoryEntry, Package, Role
 from telecine.storage.keys import sha256_of_file
 from telecine.storage.port import ObjectStore
-from telecine.tools import tool_path
 
 __all__ = ["PackageRequest", "package"]
 
+log = get_logger(__name__)
+
 _THREADS = 8
-_TYPES = {
-    ".m4s": "video/iso.segment",
-    ".mp4": "video/mp4",
-    ".mpd": "application/dash+xml",
-    ".m3u8": "application/vnd.apple.mpegurl",
+
+_TYPES: dict[str, tuple[str, Role]] = {
+    ".mpd": ("application/dash+xml", "manifest"),
+    ".m3u8": ("application/vnd.apple.mpegurl", "playlist"),
+    ".m4s": ("video/iso.segment", "segment"),
+    ".mp4": ("video/mp4", "init"),
 }
 
 
 def package(request: PackageRequest, keystore: KeyStore, store: ObjectStore, work_dir: Path) -> Package:
-    """Make, or find, the package of a request in the work store.
+    """One set of encrypted segments with a DASH and an HLS manifest under ``packages/<title>/<version>/``.
 
-    Raises PackageRejected for an impossible request and ToolFailed with the packager's last lines; no document names
-    what either may have left.
+    The package's document goes last to ``packages/<title>/<version>.json``: when it is there and its objects are too,
+    nothing is done. Equal requests give equal bytes. Raises PackageRejected when the request cannot become a package,
+    NotFound when a rendition or a key is missing.
     """
-    check_request(request)
-    version = package_version(request, packager_version())
-    document = f"packages/{request.title_id}/{version}.json"
-    try:
-        content, _ = store.get_bytes(document)
-        return Package.model_validate_json(content)
-    except NotFound:
-        pass
-    work_dir.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="package-", dir=work_dir) as name:
-        folder = Path(name)
-        made = folder / "package"
-        made.mkdir()
-        _run_packager(request, keystore, store, folder)
-        _rewrite(made, request.licence_url)
-        result = _stored(request, version, made, store)
-    store.put_bytes(document, result.model_dump_json().encode(), content_type="application/json")
-    return result
-
-
-@lru_cache
-def packager_version() -> str:
-    """The packager's own version line."""
-    said = run(Command((tool_path("packager"), "--version"), timeout_s=20), check=False)
-    return (said.stdout.decode(errors="replace") or said.stderr).strip()
-
-
-def _run_packager(request: PackageRequest, keystore: KeyStore, store: ObjectStore, folder: Path) -> None:
-    sources = {}
-    for rendition in request.renditions.renditions:
-        sources[rendition.name] = folder / f"{rendition.name}.mp4"
-        store.get_file(rendition.key, sources[rendition.name])
-    arguments = packager_arguments(request, sources, folder / "package")
-    argv = (tool_path("packager"), *arguments, "--flagfile={secret:flags}")
-    flags = secret_flags(keystore.keys(request.keys)).encode()
-    run(Command(argv, secret_files={"flags": flags}), cwd=folder)
-
-
-def _rewrite(made: Path, licence_url: str) -> None:
-    manifest = made / DASH_PATH
-    manifest.write_bytes(rewrite_dash(manifest.read_bytes(), licence_url))
-    for playlist in made.rglob("*.m3u8"):
-        rewrite = rewrite_master if playlist == made / HLS_PATH else rewrite_media
-        playlist.write_text(rewrite(playlist.read_text()))
-
-
-def _stored(request: PackageRequest, version: str, made: Path, store: ObjectStore) -> Package:
-    prefix = f"packages/{request.title_id}/{version}/"
-
-    def put(path: Path) -> InventoryEntry:
-        entry = InventoryEntry(
-            path=path.relative_to(made).as_posix(),
-            size_bytes=path.stat().st_size,
-            sha256=sha256_of_file(path),
-            content_type=_content_type(path),
-            role=_role(path),
-        )
-        store.put_file(prefix + entry.path, path, content_type=entry.content_type, sha256=entry.sha256)
-        return entry
-
-    paths = sorted(path for path in made.rglob("*") if path.is_file())
-    with ThreadPoolExecutor(_THREADS) as pool:
-        entries = tuple(pool.map(put, paths))
-    return Package(
+    plan = plan_package(request, packager_version())
+    known = _found(plan, store)
+    if known is not None:
+        return known
+    started = time.monotonic()
+    with private_folder(work_dir, "package-") as folder:
+        _fetch(plan, store, folder)
+        (folder / OUTPUT_FOLDER).mkdir()
+        keys = keystore.keys(plan.keys)
+        run_tool(package_command(plan, keys), cwd=folder, keys=keys)
+        paths = _write_manifests(plan, folder / OUTPUT_FOLDER)
+        entries = _store(paths, folder / OUTPUT_FOLDER, plan.prefix, store)
+    made = Package(
         title_id=request.title_id,
-        version=version,
-        prefix=prefix,
-        inventory=Inventory(title_id=request.title_id, version=version, entries=entries),
+        version=plan.version,
+        prefix=plan.prefix,
+        inventory=Inventory(title_id=request.title_id, version=plan.version, entries=entries),
         dash_path=DASH_PATH,
         hls_path=HLS_PATH,
         scheme=request.profile.scheme,
-        keys=request.keys,
+        keys=plan.keys,
     )
+    store.put_bytes(plan.document_key, made.model_dump_json().encode(), content_type="application/json")
+    log.info(
+        "title.packaged",
+        title=made.title_id,
+        version=made.version,
+        objects=len(entries),
+        bytes=made.inventory.size_bytes,
+        seconds=round(time.monotonic() - started, 1),
+    )
+    return made
 
 
-def _content_type(path: Path) -> str:
-    found = _TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    return found.replace("video/", "audio/") if path.parent.parent.name == "audio" else found
+def _found(plan: PackagePlan, store: ObjectStore) -> Package | None:
+    try:
+        content, _ = store.get_bytes(plan.document_key)
+        known = Package.model_validate_json(content)
+    except (NotFound, ValidationError):
+        return None
+    present = {stored.key: stored.size_bytes for stored in store.list(plan.prefix)}
+    whole = all(present.get(known.prefix + entry.path) == entry.size_bytes for entry in known.inventory.entries)
+    return known if whole else None
 
 
-def _role(path: Path) -> Role:
-    match path.suffix:
-        case ".m4s":
-            return "segment"
-        case ".mp4":
-            return "init"
-        case ".mpd":
-            return "manifest"
-        case ".m3u8":
-            return "manifest" if path.name == HLS_PATH else "playlist"
-        case _:
-            return "other"
+def _fetch(plan: PackagePlan, store: ObjectStore, folder: Path) -> None:
+    (folder / INPUT_FOLDER).mkdir()
+    for stream in plan.streams:
+        path = folder / input_path(stream)
+        store.get_file(stream.rendition.key, path)
+        found = sha256_of_file(path)
+        if found != stream.rendition.sha256:
+            message = (
+                f"Rendition '{stream.name}' of title {plan.request.title_id} ({stream.rendition.key}) should have "
+                f"sha256 {stream.rendition.sha256}, but the work store gave {found}."
+            )
+            raise PackageRejected(message)
+
+
+def _write_manifests(plan: PackagePlan, package_dir: Path) -> tuple[str, ...]:
+    """Put our manifests in the place of the packager's; the paths of every file that belongs to the package."""
+    mpd = (package_dir / DASH_PATH).read_bytes()
+    tracks = read_tracks(mpd, plan)
+    keys: list[str] = []
+    for track in tracks:
+        path = package_dir / track.stream.playlist_path
+        rewritten = rewrite_playlist(path.read_text(), track)
+        path.write_text(rewritten)
+        keys += key_lines(rewritten)
+    averages = {track.stream.name: _average_bps(track, package_dir) for track in tracks}
+    (package_dir / DASH_PATH).write_bytes(rewrite_dash(mpd, plan))
+    (package_dir / HLS_PATH).write_text(master_playlist(plan, tracks, averages, keys))
+    media = [path for track in tracks for path in (track.stream.init_path, *track.segment_paths)]
+    return (*media, *(_playlists(plan.streams)), HLS_PATH, DASH_PATH)
+
+
+def _playlists(streams: Sequence[Stream]) -> list[str]:
+    return [stream.playlist_path for stream in streams]
+
+
+def _average_bps(track: Track, package_dir: Path) -> int:
+    size = sum((package_dir / path).stat().st_size for path in track.segment_paths)
+    return int(size * 8 / track.duration)
+
+
+def _store(paths: Sequence[str], package_dir: Path, prefix: str, store: ObjectStore) -> tuple[InventoryEntry, ...]:
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return tuple(pool.map(lambda path: _store_one(path, package_dir, prefix, store), paths))
+
+
+def _store_one(path: str, package_dir: Path, prefix: str, store: ObjectStore) -> InventoryEntry:
+    file = package_dir / path
+    content_type, role = _TYPES[file.suffix]
+    if path == HLS_PATH:
+        role = "manifest"
+    if path.startswith("audio/") and role == "init":
+        content_type = "audio/mp4"
+    entry = InventoryEntry(
+        path=path, size_bytes=file.stat().st_size, sha256=sha256_of_file(file), content_type=content_type, role=role
+    )
+    store.put_file(prefix + path, file, content_type=content_type, sha256=entry.sha256)
+    return entry

@@ -68,7 +68,15 @@ def down(data_dir: Path) -> int:
         while supervisor.alive() and time.monotonic() < deadline:
             time.sleep(0.1)
         sweep(state.stack_id)
+        _remove_sockets(state)
         return count
+
+
+def _remove_sockets(state: StackState) -> None:
+    """SeaweedFS makes sockets in /tmp, named after its gRPC ports, whatever TMPDIR says; a killed one leaves them."""
+    for name in ("master", "volume", "filer", "s3", "admin"):
+        socket = Path(f"/tmp/seaweedfs-{name}-grpc-{state.ports[f'{name}-grpc']}.sock")  # noqa: S108 - its own choice
+        socket.unlink(missing_ok=True)
 
 
 def _is_up(layout: Layout, state: StackState) -> bool:

@@ -57,9 +57,9 @@ def _worker(python: str, queue: str, slots: str) -> tuple[str, ...]:
 
 def _weed(layout: Layout, ports: Mapping[str, int], weed: str) -> tuple[str, ...]:
     """SeaweedFS as one process on loopback; every extra door is shut, and its sockets stay in the data folder."""
-    services = {"master": "master", "volume": "volume", "filer": "filer", "s3": "s3"}
-    listen = [f"-{flag}.port={ports[name]}" for flag, name in services.items()]
-    listen += [f"-{flag}.port.grpc={ports[f'{name}-grpc']}" for flag, name in services.items()]
+    services = ("master", "volume", "filer", "s3", "admin")
+    listen = [f"-{name}.port={ports[name]}" for name in services]
+    listen += [f"-{name}.port.grpc={ports[f'{name}-grpc']}" for name in services]
     return (
         weed,
         "-logtostderr=true",

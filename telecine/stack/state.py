@@ -26,6 +26,8 @@ PORTS = (
     "volume-grpc",
     "filer",
     "filer-grpc",
+    "admin",
+    "admin-grpc",
     "airflow",
     "playback",
     *(f"{edge}" for edge in EDGES),

@@ -20,7 +20,7 @@ from telecine.process import die_with_parent
 from telecine.storage.s3 import S3Store
 from telecine.tools import tool_path
 
-SERVICES = ("master", "volume", "filer", "s3")
+SERVICES = ("master", "volume", "filer", "s3", "admin")
 
 
 def free_ports(count: int) -> list[int]:
@@ -102,6 +102,13 @@ class S3Server(Program):
         store.ensure_bucket()
         return store
 
+    def stop(self, with_signal: int = signal.SIGTERM) -> None:
+        super().stop(with_signal)
+        for word in self.argv:  # SeaweedFS keeps sockets in /tmp whatever TMPDIR says, and a killed one leaves them
+            if ".port.grpc=" in word:
+                for left in Path("/tmp").glob(f"seaweedfs-*-grpc-{word.partition('=')[2]}.sock"):
+                    left.unlink(missing_ok=True)
+
     def ready(self) -> None:
         until(lambda: httpx.get(self.endpoint, timeout=1).status_code == 403)
 
@@ -116,8 +123,8 @@ class RedisServer(Program):
 
 def seaweedfs(folder: Path) -> S3Server:
     """One SeaweedFS with credentials; its internal doors need a JWT, so that S3 is the only way in."""
-    ports = dict(zip(SERVICES, free_ports(4), strict=True))
-    grpc = dict(zip(SERVICES, free_ports(4), strict=True))
+    ports = dict(zip(SERVICES, free_ports(len(SERVICES)), strict=True))
+    grpc = dict(zip(SERVICES, free_ports(len(SERVICES)), strict=True))
     listen = [f"-{name}.port={ports[name]}" for name in SERVICES]
     listen += [f"-{name}.port.grpc={grpc[name]}" for name in SERVICES]
     switches = ["-master.telemetry=false", "-admin.ui=false", "-webdav=false", "-s3.port.iceberg=0", "-s3.port.lance=0"]

@@ -1,6 +1,8 @@
 """Watches a player page as a viewer would: a real headless Chromium, real decoding."""
 
+import os
 import shutil
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -66,8 +68,10 @@ def watch(page_url: str, executable: str, *, seconds: float = 3, screenshot: Pat
     Beside what ``_SEEN`` reads at the end: ``advanced_s``, media seconds that passed while it was watched for
     ``seconds``; ``console``, what the page complained of; ``requests``, every address the page asked for.
     """
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=executable, args=list(_QUIET))
+    with tempfile.TemporaryDirectory() as home, sync_playwright() as driver:
+        # a home of its own: the browser would leave crash settings in the caller's
+        env = {**os.environ, "HOME": home}
+        browser = driver.chromium.launch(executable_path=executable, args=list(_QUIET), env=env)
         try:
             page = browser.new_page(viewport={"width": 1360, "height": 760})
             console: list[str] = []

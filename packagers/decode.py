@@ -1,0 +1,87 @@
+"""Spells the commands that open, decode and hash a track, and reads the hash lists they write."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from telecine.process import Command
+from telecine.protection import ContentKey
+
+__all__ = ["Sample", "Totals", "count_samples", "proof_command", "read_samples", "samples_command"]
+
+_STRICT = ("-xerror", "-err_detect", "explode")  # without them ffmpeg exits with 0 on a wrong key
+_FIELDS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One sample of a hash list: times in ticks, the size and hash of its bytes."""
+
+    dts: int
+    pts: int
+    ticks: int
+    size_bytes: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """A hash list summed up. ``md5`` is over the digests in order; ``duration`` in seconds."""
+
+    count: int
+    ticks: int
+    duration: Fraction
+    md5: str
+
+
+def proof_command(track: Path, key: ContentKey, coded: Path, decoded: Path, *, video: bool) -> Command:
+    """Decrypt ``track``, list its coded samples in ``coded``, decode all of it and list that in ``decoded``.
+
+    MD5 for the coded samples, which are compared; a fast hash for the pictures, which are counted.
+    """
+    timing = ("-fps_mode", "passthrough") if video else ()  # any other mode would drop or repeat pictures
+    command = samples_command(track, coded, key)
+    pictures = ("-map", "0:0", *timing, "-f", "framehash", "-hash", "murmur3", str(decoded))
+    return Command((*command.argv, *pictures), secret_files=command.secret_files)
+
+
+def samples_command(track: Path, samples: Path, key: ContentKey | None = None) -> Command:
+    """List the coded samples of a track, decrypted when a key is given.
+
+    The key is an option of a concat list in a memory file (an argument would be seen by every user). What is compared
+    must be read through the same list, as it turns samples into Annex B with their parameter sets.
+    """
+    quoted = str(track.absolute()).replace("'", r"'\''")
+    script = f"ffconcat version 1.0\nfile '{quoted}'\n"
+    if key is not None:
+        script += f"option decryption_key {key.key.get_secret_value().hex()}\n"
+    source = ("-f", "concat", "-safe", "0", "-i", "{secret:list}")
+    argv = ("ffmpeg", "-nostdin", "-y", "-v", "error", *_STRICT, *source)
+    return Command(
+        (*argv, "-map", "0:0", "-c", "copy", "-f", "framemd5", str(samples)), secret_files={"list": script.encode()}
+    )
+
+
+def read_samples(listing: Path) -> Iterator[Sample]:
+    """The samples of a hash list; their side data, which differs between containers, is left out."""
+    with listing.open() as lines:
+        for line in lines:
+            if not line.startswith("#"):
+                _, dts, pts, ticks, size, digest = (field.strip() for field in line.split(",")[:_FIELDS])
+                yield Sample(int(dts), int(pts), int(ticks), int(size), digest)
+
+
+def count_samples(listing: Path) -> Totals:
+    """A hash list summed up."""
+    count, ticks, digests = 0, 0, hashlib.md5(usedforsecurity=False)
+    for sample in read_samples(listing):
+        count, ticks = count + 1, ticks + sample.ticks
+        digests.update(sample.digest.encode())
+    return Totals(count, ticks, ticks * _time_base(listing), digests.hexdigest())
+
+
+def _time_base(listing: Path) -> Fraction:
+    with listing.open() as lines:
+        return next((Fraction(line.split(":")[1].strip()) for line in lines if line.startswith("#tb ")), Fraction(0))

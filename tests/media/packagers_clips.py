@@ -1,0 +1,107 @@
+"""Small real renditions for packaging: two picture sizes and two sounds, closed GOPs on one grid."""
+
+import atexit
+import shutil
+import subprocess
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+
+from pydantic import SecretBytes
+
+from packagers.work import PackageRequest
+from profiles.models import PackagingProfile
+from telecine.keystore import SealedKeyStore
+from telecine.media import FrameRate
+from telecine.rendition import Rendition, RenditionSet
+from telecine.storage.keys import sha256_of_file
+from telecine.storage.local import LocalStore
+from telecine.tools import tool_path
+
+FRAMES, GOP, SEGMENT = 120, 24, 48
+RATE = FrameRate(numerator=24000, denominator=1001)
+DURATION = Fraction(FRAMES) / RATE.fraction
+LICENCE_URL = "http://127.0.0.1:8600/v1/licenses/clearkey"
+TITLE = "test-card"
+
+_VIDEO = {"360p": ("HD", 640, 360, "avc1.64001e"), "180p": ("SD", 320, 180, "avc1.64000c")}
+_SOUND = {"surround": 6, "stereo": 2}
+
+
+@cache
+def clips() -> Path:
+    """A folder of clear tracks, made once a run."""
+    folder = Path(mkdtemp(prefix="telecine-clips-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    for name, (_, width, height, _) in _VIDEO.items():
+        source = f"testsrc2=size={width}x{height}:rate={RATE}"
+        coding = ["-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", "-g", str(GOP)]
+        closed = ["-keyint_min", str(GOP), "-sc_threshold", "0", "-flags", "+cgop", "-video_track_timescale", "24000"]
+        _ffmpeg("-i", source, "-frames:v", str(FRAMES), *coding, *closed, str(folder / f"{name}.mp4"))
+    for name, channels in _SOUND.items():
+        tones = "|".join(f"0.1*sin({440 * (n + 1)}*t)" for n in range(channels))
+        layout = "5.1" if channels > 2 else "stereo"
+        source = f"aevalsrc=exprs={tones}:c={layout}:s=48000:d={float(DURATION)}"
+        _ffmpeg("-i", source, "-c:a", "aac", "-b:a", f"{64 * channels}k", str(folder / f"{name}.mp4"))
+    return folder
+
+
+def shelve(store, *, sound=("surround", "stereo"), pictures=("360p", "180p")) -> RenditionSet:
+    """Put renditions into a store and say what they are."""
+    video = [
+        _rendition(store, name, kind="video", codec=codec, label=label, width=width, height=height, frames=FRAMES)
+        for name, (label, width, height, codec) in _VIDEO.items()
+        if name in pictures
+    ]
+    audio = [
+        _rendition(store, name, kind="audio", codec="mp4a.40.2", label="AUDIO", channels=_SOUND[name], language="eng")
+        for name in sound
+    ]
+    return RenditionSet(
+        plan_digest="0" * 64,
+        frames=FRAMES,
+        frame_rate=RATE,
+        gop_frames=GOP,
+        segment_frames=SEGMENT,
+        renditions=(*video, *audio),
+    )
+
+
+class Bench:
+    """Stores, keys and a request for one package, all under one folder."""
+
+    def __init__(self, root: Path, scheme="cbcs", clear_lead_s=0, **renditions) -> None:
+        self.root = root
+        self.store = LocalStore(root / "store")
+        self.keys = SealedKeyStore(LocalStore(root / "keys"), SecretBytes(bytes(range(32))))
+        self.work_dir = root / "a work, dir"
+        self.renditions = shelve(self.store, **renditions)
+        labels = sorted({rendition.label for rendition in self.renditions.renditions})
+        self.request = PackageRequest(
+            title_id=TITLE,
+            renditions=self.renditions,
+            profile=PackagingProfile(scheme=scheme, clear_lead_s=clear_lead_s),
+            keys=self.keys.assign(TITLE, labels),
+            licence_url=LICENCE_URL,
+        )
+
+    def content_keys(self):
+        return self.keys.keys(self.request.keys)
+
+
+def _rendition(store, name, **facts) -> Rendition:
+    path = clips() / f"{name}.mp4"
+    digest, size = sha256_of_file(path), path.stat().st_size
+    key = f"renditions/{digest}.mp4"
+    store.put_file(key, path, content_type="video/mp4", sha256=digest)
+    average = int(size * 8 / DURATION)
+    return Rendition(
+        name=name, key=key, sha256=digest, size_bytes=size, duration=DURATION, average_bps=average, peak_bps=average,
+        **facts,
+    )  # fmt: skip
+
+
+def _ffmpeg(*arguments: str) -> None:
+    command = [tool_path("ffmpeg"), "-v", "error", "-nostdin", "-y", "-f", "lavfi", *arguments]
+    subprocess.run(command, check=True, capture_output=True)
