@@ -25,6 +25,8 @@ __all__ = ["Fill", "FillOrder", "FillProgress", "Filler", "Version"]
 _PARALLEL = 6
 _SPARE_BYTES = 64 << 20
 """Room that a fill leaves on the disk."""
+_NEWS_S = 10
+"""Longer than the pause between two questions of one client, and short enough for a proof to be called new."""
 
 log = get_logger(__name__)
 
@@ -55,6 +57,7 @@ class Fill:
     receipt: FillReceipt | None = None
     problem: TelecineError | None = None
     ended: threading.Event = field(default_factory=threading.Event)
+    ended_at: float = field(default=0, init=False)
     counting: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -65,15 +68,26 @@ class Fill:
         with self.counting:
             self.done += 1
 
+    def end(self) -> None:
+        self.ended_at = time.monotonic()
+        self.ended.set()
+
+    def ended_before(self, moment: float) -> bool:
+        """Whether it was over at that time of the monotonic clock."""
+        return self.ended.is_set() and self.ended_at < moment
+
 
 class Filler:
     """Runs fills in the background, one per order; asking again joins the one under way."""
 
-    def __init__(self, edge: str, files: EdgeFiles, origin: ObjectStore, metrics: EdgeMetrics) -> None:
+    def __init__(
+        self, edge: str, files: EdgeFiles, origin: ObjectStore, metrics: EdgeMetrics, news_s: float = _NEWS_S
+    ) -> None:
         self._edge = edge
         self._files = files
         self._origin = origin
         self._metrics = metrics
+        self._news_s = news_s
         self._stopping = threading.Event()
         self._fills: dict[FillOrder, Fill] = {}
         self._lock = threading.Lock()
@@ -82,11 +96,12 @@ class Filler:
     def ask(self, order: FillOrder, patience_s: float = 1) -> Fill:
         """The fill of this order, started unless it runs. Waits a little for its end.
 
-        An end is told to those who wait for it or ask next; whoever asks after that has everything proven afresh.
+        An end is told to those who wait for it or ask next, within seconds; whoever asks after that has everything
+        proven afresh: an end that nobody heard, such as a pipeline's that died, says nothing about the disk of later.
         """
         with self._lock:
             fill = self._fills.get(order)
-            if fill is None:
+            if fill is None or fill.ended_before(time.monotonic() - self._news_s):
                 fill = self._fills[order] = Fill()
                 threading.Thread(target=self._run, args=(order, fill), daemon=True, name="fill").start()
         if fill.ended.wait(patience_s):
@@ -113,7 +128,7 @@ class Filler:
             if fill.problem is not None:
                 log.warning("fill.failed", title=order.title_id, version=order.version, why=str(fill.problem))
             self._metrics.fills.labels("failed" if fill.problem else "complete").inc()
-            fill.ended.set()
+            fill.end()
 
     def _fill(self, order: FillOrder, fill: Fill) -> FillReceipt:
         inventory = read_inventory(self._origin, order.title_id, order.version, order.inventory_sha256)

@@ -353,6 +353,4 @@ def test_the_manifest_is_valid_by_the_mpeg_schema(whole):
     if not schema.exists():
         pytest.skip("the MPEG DASH schema is not beside the clone (../shared/conformance)")
     bench, package = whole
-    etree.XMLSchema(etree.parse(schema)).assertValid(
-        etree.fromstring(content(bench, package, package.dash_path).encode())
-    )
+    etree.XMLSchema(etree.parse(schema)).assertValid(etree.fromstring(content(bench, package, package.dash_path)))
