@@ -19,6 +19,8 @@ from pathlib import Path
 
 from encoders.command import audio_command, video_command
 from encoders.documents import AudioJob, VideoJob
+from encoders.plan import plan_encode
+from encoders.work import toolchain
 from pipeline.make import plan_only
 from pipeline.submission import request_from
 from telecine.settings import load_settings
@@ -44,7 +46,7 @@ def by_hand(plan, clip, folder):
                 command = video_command(job, clip, targets, None)
             case AudioJob():
                 command = audio_command(job, clip, targets)
-        yield [tool_path("ffmpeg"), *command.argv[1:]]
+        yield [tool_path("ffmpeg"), *command[1:]]
 
 
 def main():
@@ -54,8 +56,10 @@ def main():
     parser.add_argument("--show", action="store_true", help="print the hand-written command lines")
     options = parser.parse_args()
     settings = load_settings(Path(tempfile.mkdtemp(prefix="bench-")))
-    whole = settings.model_copy(update={"chunk_seconds": 24 * 3600})
-    plan = plan_only(request_from({"master_uri": str(options.clip)}), whole)
+    ours = plan_only(request_from({"master_uri": str(options.clip)}), settings)
+    whole = 24 * 3600
+    threads = settings.encode_threads
+    plan = plan_encode(ours.probe, ours.ladder, chunk_seconds=whole, threads=threads, toolchain=toolchain())
     telecine = Path(sys.executable).parent / "telecine"
     ratios = []
     for number in range(1, options.rounds + 1):
@@ -68,11 +72,11 @@ def main():
                 wall, cpu, rss = measured(argv)
                 hand = [hand[0] + wall, hand[1] + cpu, max(hand[2], rss)]
             env = {**os.environ, "TELECINE_DATA_DIR": str(folder / "data")}
-            ours = measured([str(telecine), "make", str(options.clip), str(folder / "out")], env)
-            ratios.append((ours[0] / hand[0], ours[1] / hand[1]))
+            made = measured([str(telecine), "make", str(options.clip), str(folder / "out")], env)
+            ratios.append((made[0] / hand[0], made[1] / hand[1]))
             print(
                 f"round {number}: by hand {hand[0]:.1f} s wall, {hand[1]:.1f} CPU-s, {hand[2]:.0f} MiB; "
-                f"telecine make {ours[0]:.1f} s wall, {ours[1]:.1f} CPU-s, {ours[2]:.0f} MiB; "
+                f"telecine make {made[0]:.1f} s wall, {made[1]:.1f} CPU-s, {made[2]:.0f} MiB; "
                 f"ratio wall {ratios[-1][0]:.3f}, CPU {ratios[-1][1]:.3f}"
             )
     shutil.rmtree(settings.data_dir, ignore_errors=True)
