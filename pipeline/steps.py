@@ -47,7 +47,7 @@ __all__ = [
     "verify",
 ]
 
-_CHUNKS_AT_LEAST = 4
+_CHUNKS_AT_LEAST = 2
 _SHORTEST_CHUNK_S = 10
 """Below this the pre-roll that every chunk decodes weighs more than an idle core."""
 
@@ -80,7 +80,7 @@ def qualify(probe: Probe) -> Probe:
 
 
 def chunk_length(probe: Probe, longest_s: int) -> int:
-    """Seconds of a chunk: a short programme is cut into about four, so that every core has work to the end.
+    """Seconds of a chunk: a short programme is cut in two, so that every core has work to the end.
 
     It depends on the programme alone, not on this machine's cores: the same master gets the same chunks everywhere.
     """
