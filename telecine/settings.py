@@ -49,7 +49,11 @@ class Settings(BaseSettings):
     airflow_password: SecretStr = SecretStr("")
 
     worker_slots: int = Field(default=2, ge=1, description="chunk encodes that run at once on one worker")
-    encode_threads: int = Field(default=2, ge=1, description="threads of one chunk encode; shapes its bytes")
+    encode_threads: int = Field(
+        default=1,
+        ge=1,
+        description="threads of one encoder; above 1, x264 under a VBV does not give the same bytes on every run",
+    )
     lease_s: float = Field(default=15, gt=0, description="a chunk silent for this long is dispatched again")
     chunk_seconds: int = Field(default=30, ge=2, description="length of a chunk, rounded up to whole segments")
     vmaf_subsample: int = Field(default=0, ge=0, description="measure every n-th frame; 0: chosen by length")

@@ -39,7 +39,7 @@ def settings_environment(layout: Layout, state: StackState, secret: Mapping[str,
 
 
 def worker_slots() -> int:
-    """One chunk a core: a chunk of few rungs keeps little more than one core busy, whatever its threads."""
+    """One chunk a core: encoders have one thread each, so a chunk of few rungs keeps little more than one core busy."""
     return len(os.sched_getaffinity(0))
 
 

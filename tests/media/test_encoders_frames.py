@@ -40,7 +40,7 @@ def small_profile(**changes):
     return Profile(**(asked | changes))
 
 
-def planned(path, tmp_path, *, chunk_seconds=4, profile=None, threads=2):
+def planned(path, tmp_path, *, chunk_seconds=4, profile=None, threads=1):
     probe = qualify(inspect_master(register_master(str(path), tmp_path / "work"), path))
     ladder = choose_ladder(profile or small_profile(), probe)
     return plan_encode(probe, ladder, chunk_seconds=chunk_seconds, threads=threads, toolchain=toolchain())
