@@ -47,10 +47,6 @@ __all__ = [
     "verify",
 ]
 
-_CHUNKS_AT_LEAST = 2
-_SHORTEST_CHUNK_S = 10
-"""Below this the pre-roll that every chunk decodes weighs more than an idle core."""
-
 
 def register(place: Workplace, request: SubmitRequest) -> Master:
     """Fix the master by its bytes. Raises SourceRejected when it cannot be read."""
@@ -79,21 +75,13 @@ def qualify(probe: Probe) -> Probe:
     return judge(probe)
 
 
-def chunk_length(probe: Probe, longest_s: int) -> int:
-    """Seconds of a chunk: a short programme is cut in two, so that every core has work to the end.
-
-    It depends on the programme alone, not on this machine's cores: the same master gets the same chunks everywhere.
-    """
-    return min(longest_s, max(_SHORTEST_CHUNK_S, int(probe.duration / _CHUNKS_AT_LEAST)))
-
-
 def plan(place: Workplace, probe: Probe, profile_name: str) -> EncodePlan:
     """The ladder for this master and every encode it needs."""
     profile = load_profile(profile_name, place.settings.catalogue_dir)
     return plan_encode(
         probe,
         choose_ladder(profile, probe),
-        chunk_seconds=chunk_length(probe, place.settings.chunk_seconds),
+        chunk_seconds=place.settings.chunk_seconds,
         threads=place.settings.encode_threads,
         toolchain=toolchain(),
     )
