@@ -11,7 +11,7 @@ from telecine.errors import TelecineError
 from telecine.registry import Stage, TitleRecord
 from telecine.title import Priority, SubmitRequest, title_id_from_name
 
-__all__ = ["is_current", "new_run_id", "request_from", "request_of_run", "uri_of"]
+__all__ = ["is_current", "new_run_id", "request_from", "uri_of"]
 
 
 def uri_of(master: str) -> str:
@@ -44,12 +44,6 @@ def request_from(params: Mapping[str, object]) -> SubmitRequest:
     except ValueError as error:
         message = f"{error}; known priorities: {', '.join(Priority)}."
         raise TelecineError(message) from error
-
-
-def request_of_run(params: Mapping[str, object], run_id: str) -> SubmitRequest:
-    """The request of a DAG run; a run without any name gets one of its own id."""
-    request = request_from(params)
-    return request if request.title_id else request.model_copy(update={"title_id": title_id_from_name(run_id)})
 
 
 def is_current(record: TitleRecord, request: SubmitRequest, master_sha256: str) -> bool:

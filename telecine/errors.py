@@ -1,7 +1,6 @@
 """Errors are decisions: final ones are never retried, unavailable ones always are, the rest stay loud."""
 
 __all__ = [
-    "DuplicateEncode",
     "EncodeFailed",
     "MissingRequirement",
     "NotFound",
@@ -43,10 +42,6 @@ class EncodeFailed(TelecineError):
     def __init__(self, message: str, last_lines: str = "") -> None:
         self.last_lines = last_lines
         super().__init__(f"{message}\n{last_lines}".rstrip())
-
-
-class DuplicateEncode(TelecineError):
-    """Another worker holds the lease of this job; harmless, since its output is content-addressed."""
 
 
 class ToolFailed(TelecineError):

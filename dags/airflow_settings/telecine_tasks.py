@@ -14,7 +14,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from encoders.documents import EncodePlan
 from pipeline import shelf, steps
 from pipeline.encoding import QueuedEncode
-from pipeline.submission import request_of_run
+from pipeline.submission import request_from
 from pipeline.workplace import Workplace, open_workplace
 from telecine.document import Document
 from telecine.errors import EncodeFailed, NotFound, PackageRejected, SourceRejected, Unavailable
@@ -87,7 +87,7 @@ def record_failure(context: Any) -> None:
 
 def _release(context: Any) -> Release:
     run_id = context["run_id"]
-    return Release(open_workplace(load_settings()), request_of_run(context["params"], run_id), run_id)
+    return Release(open_workplace(load_settings()), request_from(context["params"]), run_id)
 
 
 class EncodeOperator(BaseOperator):

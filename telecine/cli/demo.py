@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from telecine.cli.output import Json, console, print_json, say
+from telecine.cli.stack import bring_up
 from telecine.cli.titles import PriorityOption, TitleOption, print_report
 from telecine.errors import MissingRequirement
 from telecine.settings import load_settings
@@ -34,7 +35,7 @@ def demo(
     chosen = master or str(sample_master())
     if not master:
         console.print("Sample: Big Buck Bunny, (c) Blender Foundation, CC BY 3.0 (peach.blender.org)")
-    up_quietly()
+    bring_up()
     place = open_workplace(load_settings())
     name = None if master else "Big Buck Bunny"
     submitted = submit_title(place, {"master_uri": chosen, "title_id": title, "name": name, "priority": priority.value})
@@ -52,13 +53,6 @@ def demo(
         say(f"Airflow's demo login: user [bold]{settings.airflow_user}[/], password [bold]{password}[/]")
         token = user_token("demo", settings.token_key, _TOKEN_TTL_S)
         say(f"Watch it (signed in as demo for a day): {report.urls.get('Player', '')}?token={token}")
-
-
-def up_quietly() -> None:
-    """Bring the stack up, telling each step on stderr."""
-    from telecine.stack import up as start_stack  # noqa: PLC0415
-
-    start_stack(load_settings().data_dir, lambda event: console.print(f"  {event}"))
 
 
 def sample_master() -> Path:

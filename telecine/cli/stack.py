@@ -8,16 +8,22 @@ from telecine.cli.output import Json, console, print_json, say, table
 from telecine.doctor import diagnose
 from telecine.errors import MissingRequirement
 from telecine.settings import load_settings
+from telecine.stack import StackInfo
 from telecine.stack import down as stop_stack
 from telecine.stack import status as stack_status
 from telecine.stack import up as start_stack
 
-__all__ = ["doctor", "down", "status", "token", "up"]
+__all__ = ["bring_up", "doctor", "down", "status", "token", "up"]
+
+
+def bring_up() -> StackInfo:
+    """Start the stack, or find it up, telling each step on stderr."""
+    return start_stack(load_settings().data_dir, lambda event: console.print(f"  {event}"))
 
 
 def up(*, as_json: Json = False) -> None:
     """Start the whole stack on this machine: Airflow, Celery, Redis, S3, edges, playback. Idempotent."""
-    info = start_stack(load_settings().data_dir, lambda event: console.print(f"  {event}"))
+    info = bring_up()
     if as_json:
         print_json(info)
     else:

@@ -40,7 +40,7 @@ def a_plan(rate="24", start="0", **video):
 
 
 def targets(job):
-    return [(output, Path(f"/work/{output.rung.name}.mp4")) for output in job.outputs]
+    return [(output, Path(f"/scratch/{output.rung.name}.mp4")) for output in job.outputs]
 
 
 PLANS = {
@@ -78,7 +78,7 @@ def test_sound_commands_are_as_reviewed():
 
 def test_join_and_quality_commands_are_as_reviewed():
     plan = PLANS["film"]
-    assert matches("join", join_command(Path("/work/chunks.txt"), Path("/work/joined.mp4"), plan.frame_rate))
+    assert matches("join", join_command(Path("/scratch/chunks.txt"), Path("/scratch/joined.mp4"), plan.frame_rate))
     span = Span(plan.probe.video[0], plan.frame_rate, 0, plan.total_frames)
-    made = [(Path("/work/0.mp4"), "0.json"), (Path("/work/1.mp4"), "1.json")]
+    made = [(Path("/scratch/0.mp4"), "0.json"), (Path("/scratch/1.mp4"), "1.json")]
     assert matches("quality", quality_command(span, SOURCE, made, (1920, 1080), 5))
