@@ -9,10 +9,10 @@ from airflow.sdk import Param, dag, get_current_context, task
 from telecine_tasks import EncodeOperator, GoLiveOperator, at, record_failure
 
 from encoders.documents import EncodePlan
-from pipeline import steps
+from pipeline import placing, steps
 from telecine.media import Master, Probe
 from telecine.publication import Package, Publication
-from telecine.registry import Stage
+from telecine.registry.records import Stage
 from telecine.rendition import RenditionSet
 from telecine.title import Priority
 
@@ -118,16 +118,16 @@ def verify(package: str, renditions: str) -> str:
 def publish(package: str) -> list[dict[str, str]]:
     """The publication once for every edge that must hold it: what ``fill`` is mapped over."""
     with at(Stage.PUBLISH) as release:
-        publication = release.keep(steps.publish(release.place, release.load(Package, package)))
-        return [{"publication": publication, "edge": edge.name} for edge in steps.edges(release.place)]
+        publication = release.keep(placing.publish(release.place, release.load(Package, package)))
+        return [{"publication": publication, "edge": edge.name} for edge in placing.edges(release.place)]
 
 
 @task(map_index_template="{{ edge_name }}")
 def fill(publication: str, edge: str) -> str:
     get_current_context()["edge_name"] = edge
     with at(Stage.FILL) as release:
-        target = steps.edge_named(release.place, edge)
-        return release.keep(steps.fill(release.place, target, release.load(Publication, publication)))
+        target = placing.edge_named(release.place, edge)
+        return release.keep(placing.fill(release.place, target, release.load(Publication, publication)))
 
 
 @dag(

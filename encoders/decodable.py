@@ -13,8 +13,8 @@ from telecine.tools import tool_path
 __all__ = ["DecodeCheck", "check_decoding"]
 
 WINDOW_S = 2
-_PREROLLS_S = (5, 30)
-"""A seek may land behind the key frame that is needed (MPEG-TS has no index): then once more from further ahead."""
+_PREROLLS_S = (1, 5, 30)
+"""A seek may land behind the key frame that is needed (MPEG-TS has no index): then again from further ahead."""
 
 
 @dataclass(frozen=True, slots=True)

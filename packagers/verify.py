@@ -68,14 +68,16 @@ def verify(
         _every(_FETCHES, [partial(_fetch, case, entry) for entry in package.inventory.entries])
         listings = _listings(case)
         streams = streams_of(renditions)
-        proofs = _every(_PROOFS, [partial(_prove, case, stream, listings[stream.init_path]) for stream in streams])
+        largest_first = sorted(streams, key=lambda stream: -stream.rendition.size_bytes)
+        checks = [partial(_prove, case, stream, listings[stream.init_path]) for stream in largest_first]
+        proofs = {proof.name: proof for proof in _every(_PROOFS, checks)}
     log.info("package.verified", title=package.title_id, version=package.version, renditions=len(proofs))
     return VerifyReport(
         title_id=package.title_id,
         version=package.version,
         objects=len(package.inventory.entries),
         size_bytes=package.inventory.size_bytes,
-        renditions=tuple(proofs),
+        renditions=tuple(proofs[stream.name] for stream in streams),
     )
 
 

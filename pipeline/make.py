@@ -1,5 +1,6 @@
 """The whole line without servers: a master in, a folder with an encrypted, verified package out."""
 
+import math
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,13 +11,13 @@ from pydantic import SecretBytes
 from encoders.documents import EncodePlan
 from packagers.verify import VerifyReport
 from pipeline import steps
-from pipeline.encoding import EncodeProgress, encode_here
+from pipeline.encoding_here import encode_here, encoders_at_once
+from pipeline.progress import EncodeProgress
 from pipeline.workplace import Workplace
 from telecine.document import Document
 from telecine.errors import MissingRequirement
 from telecine.keystore import SealedKeyStore, load_or_create_master_key
 from telecine.publication import Package
-from telecine.registry import Registry
 from telecine.rendition import RenditionSet
 from telecine.settings import Settings
 from telecine.storage.local import LocalStore
@@ -60,7 +61,7 @@ def make(
     """
     place = _local_place(settings, out_dir)
     watcher.stage("inspect")
-    plan = _plan(place, request)
+    plan = _plan(place, request, encoders=encoders_at_once(settings))
     _need_room(out_dir, plan.expected_bytes)
     watcher.stage("encode")
     chunks = encode_here(plan, place, watcher.encode)
@@ -94,9 +95,11 @@ def plan_only(request: SubmitRequest, settings: Settings) -> EncodePlan:
     return _plan(_local_place(settings, settings.work_dir), request)
 
 
-def _plan(place: Workplace, request: SubmitRequest) -> EncodePlan:
+def _plan(place: Workplace, request: SubmitRequest, encoders: int = 1) -> EncodePlan:
+    """``encoders`` run at once: a programme too short to give each a chunk of the usual length is cut shorter."""
     probe = steps.qualify(steps.inspect_bytes(place, steps.register(place, request)))
-    return steps.plan(place, probe, request.profile)
+    share = math.ceil(probe.video[0].duration / encoders)
+    return steps.plan(place, probe, request.profile, min(place.settings.chunk_seconds, share))
 
 
 def _cache(out_dir: Path) -> Path:
@@ -109,9 +112,7 @@ def _local_place(settings: Settings, out_dir: Path) -> Workplace:
     return Workplace(
         settings=settings,
         work=store,
-        origin=store,
         keys=SealedKeyStore(LocalStore(settings.data_dir / "keys"), master_key),
-        registry=Registry("sqlite://"),
         open_bucket=lambda bucket: _bucket(settings, bucket),
     )
 

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 from pipeline import shelf, steps
 from pipeline.airflow_api import AirflowApi
+from pipeline.installation import Installation
 from pipeline.submission import is_current, new_run_id, request_from
-from pipeline.workplace import Workplace
 from telecine.document import Document
 from telecine.errors import NotFound
-from telecine.registry import Stage, TitleRecord
+from telecine.registry.records import Stage, TitleRecord
 from telecine.rendition import RenditionSet
 from telecine.title import SubmitRequest
 
@@ -33,7 +33,7 @@ class TitleReport(Document):
     urls: dict[str, str]
 
 
-def submit_title(place: Workplace, params: Mapping[str, object]) -> Submitted:
+def submit_title(place: Installation, params: Mapping[str, object]) -> Submitted:
     """Check the master, then start a run of the release DAG; join the title's own run where one is under way.
 
     Raises SourceRejected at once for a master that cannot become a title; nothing is registered then.
@@ -54,7 +54,7 @@ def submit_title(place: Workplace, params: Mapping[str, object]) -> Submitted:
     return Submitted(title_id=request.title_id, run_id=run_id)
 
 
-def title_report(place: Workplace, title_id: str) -> TitleReport:
+def title_report(place: Installation, title_id: str) -> TitleReport:
     """Renditions and addresses of a title. Raises NotFound when there is no such title."""
     record = place.registry.title(title_id)
     key = record.documents.get(RenditionSet.__name__)
@@ -63,7 +63,7 @@ def title_report(place: Workplace, title_id: str) -> TitleReport:
     return TitleReport(record=record, renditions=renditions, kids=kids, urls=_urls(place, record))
 
 
-def _urls(place: Workplace, record: TitleRecord) -> dict[str, str]:
+def _urls(place: Installation, record: TitleRecord) -> dict[str, str]:
     settings = place.settings
     urls = {"Airflow": f"{settings.airflow_url}/dags/release_title"}
     if record.live is None:
@@ -76,7 +76,7 @@ def _urls(place: Workplace, record: TitleRecord) -> dict[str, str]:
     return urls
 
 
-def _record(place: Workplace, title_id: str) -> TitleRecord | None:
+def _record(place: Installation, title_id: str) -> TitleRecord | None:
     try:
         return place.registry.title(title_id)
     except NotFound:

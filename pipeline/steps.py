@@ -1,9 +1,5 @@
-"""The steps of a release, in their order. Each is a look-up by digest when it was done before; none knows Airflow."""
+"""The steps that make a package, in their order. Each is a look-up by digest when it was done before."""
 
-from datetime import UTC, datetime
-
-from edge.client import fill_edge
-from edge.invalidation import publish_invalidation
 from encoders.assemble import assemble as assemble_renditions
 from encoders.documents import EncodePlan
 from encoders.plan import plan_encode
@@ -12,9 +8,6 @@ from encoders.qualify import qualify as judge
 from encoders.quality import measure as measure_quality
 from encoders.source import master_path, register_master
 from encoders.work import toolchain
-from origin.pointer import go_live as flip_pointer
-from origin.pointer import pointer_key
-from origin.publish import publish as publish_package
 from packagers.verify import VerifyReport
 from packagers.verify import verify as verify_package
 from packagers.work import PackageRequest
@@ -24,24 +17,19 @@ from profiles.load import load_profile
 from profiles.models import PackagingProfile
 from profiles.select import choose_ladder
 from telecine.document import digest_of
-from telecine.errors import MissingRequirement, NotFound
+from telecine.errors import NotFound
 from telecine.media import Master, Probe
-from telecine.publication import Edge, FillReceipt, Package, Pointer, Publication
+from telecine.publication import Package
 from telecine.rendition import RenditionSet
 from telecine.title import SubmitRequest
 
 __all__ = [
     "assemble",
-    "edge_named",
-    "edges",
-    "fill",
-    "go_live",
     "inspect",
     "inspect_bytes",
     "measure",
     "package",
     "plan",
-    "publish",
     "qualify",
     "register",
     "verify",
@@ -75,13 +63,13 @@ def qualify(probe: Probe) -> Probe:
     return judge(probe)
 
 
-def plan(place: Workplace, probe: Probe, profile_name: str) -> EncodePlan:
-    """The ladder for this master and every encode it needs."""
+def plan(place: Workplace, probe: Probe, profile_name: str, chunk_seconds: int | None = None) -> EncodePlan:
+    """The ladder for this master and every encode it needs; chunks as the settings say, unless told otherwise."""
     profile = load_profile(profile_name, place.settings.catalogue_dir)
     return plan_encode(
         probe,
         choose_ladder(profile, probe),
-        chunk_seconds=place.settings.chunk_seconds,
+        chunk_seconds=chunk_seconds or place.settings.chunk_seconds,
         threads=place.settings.encode_threads,
         toolchain=toolchain(),
     )
@@ -115,43 +103,3 @@ def package(place: Workplace, title_id: str, profile: PackagingProfile, renditio
 def verify(place: Workplace, package: Package, renditions: RenditionSet) -> VerifyReport:
     """Decrypt and decode everything again. Raises PackageRejected."""
     return verify_package(package, renditions, place.keys, place.work, place.work_dir)
-
-
-def publish(place: Workplace, package: Package) -> Publication:
-    """Copy the package to its immutable place on the origin; nothing points to it yet."""
-    return publish_package(package, place.work, place.origin, place.work_dir)
-
-
-def edges(place: Workplace) -> tuple[Edge, ...]:
-    """Every edge that must hold a title before it goes live. Raises MissingRequirement when none is configured."""
-    if not place.settings.edges:
-        message = "No edge is configured (TELECINE_EDGES), so no title can go live."
-        raise MissingRequirement(message)
-    return place.settings.edges
-
-
-def edge_named(place: Workplace, name: str) -> Edge:
-    """Raises NotFound when no such edge is configured."""
-    for edge in place.settings.edges:
-        if edge.name == name:
-            return edge
-    message = f"There is no edge '{name}' in the settings (TELECINE_EDGES)."
-    raise NotFound(message)
-
-
-def fill(place: Workplace, edge: Edge, publication: Publication) -> FillReceipt:
-    """Have one edge hold and prove every object."""
-    return fill_edge(edge, publication, place.settings.agent_token)
-
-
-def go_live(place: Workplace, publication: Publication, receipts: list[FillReceipt]) -> Pointer:
-    """Flip the pointer, once every configured edge has a receipt for exactly this publication."""
-    proven = {receipt.edge for receipt in receipts if receipt.inventory_sha256 == publication.inventory_sha256}
-    missing = [edge.name for edge in place.settings.edges if edge.name not in proven]
-    if missing:
-        message = f"Title {publication.title_id} is not on edge {', '.join(missing)}; it does not go live before."
-        raise NotFound(message)
-    pointer = flip_pointer(publication, place.origin, now=datetime.now(UTC))
-    publish_invalidation(place.settings.redis_url, [pointer_key(publication.title_id)])
-    place.registry.set_live(publication.title_id, pointer)
-    return pointer

@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import ValidationError
 
 from telecine.errors import TelecineError
-from telecine.registry import Stage, TitleRecord
+from telecine.registry.records import Stage, TitleRecord
 from telecine.title import Priority, SubmitRequest, title_id_from_name
 
 __all__ = ["is_current", "new_run_id", "request_from", "uri_of"]

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from telecine.errors import NotFound
 from telecine.publication import Pointer
-from telecine.registry import Registry
+from telecine.registry.repository import Registry
 
 __all__ = ["ListedTitle", "RegistryTitles", "TitleSource"]
 

@@ -5,7 +5,7 @@ from playback.sessions.repository import RedisSessions
 from playback.titles import RegistryTitles
 from telecine.errors import MissingRequirement
 from telecine.keystore import SealedKeyStore, load_or_create_master_key
-from telecine.registry import Registry
+from telecine.registry.repository import Registry
 from telecine.settings import Settings
 from telecine.storage.local import LocalStore
 

@@ -16,6 +16,11 @@ def clone_root() -> Path:
     return Path(__file__).resolve().parent.parent
 
 
+def usable_cores() -> int:
+    """Cores this process may run on."""
+    return len(os.sched_getaffinity(0))
+
+
 class Settings(BaseSettings):
     """Addresses, credentials and limits of one installation. The defaults are for the embedded stack."""
 
@@ -48,7 +53,7 @@ class Settings(BaseSettings):
     airflow_user: str = "admin"
     airflow_password: SecretStr = SecretStr("")
 
-    worker_slots: int = Field(default=2, ge=1, description="chunk encodes that run at once on one worker")
+    worker_slots: int = Field(default_factory=usable_cores, ge=1, description="chunk encodes at once on one worker")
     encode_threads: int = Field(
         default=1,
         ge=1,

@@ -12,14 +12,14 @@ from airflow.sdk.exceptions import AirflowFailException
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from encoders.documents import EncodePlan
-from pipeline import shelf, steps
+from pipeline import placing, shelf
 from pipeline.encoding import QueuedEncode
+from pipeline.installation import Installation, open_installation
 from pipeline.submission import request_from
-from pipeline.workplace import Workplace, open_workplace
 from telecine.document import Document
 from telecine.errors import EncodeFailed, NotFound, PackageRejected, SourceRejected, Unavailable
 from telecine.publication import FillReceipt, Publication
-from telecine.registry import Stage
+from telecine.registry.records import Stage
 from telecine.settings import load_settings
 from telecine.title import SubmitRequest
 
@@ -31,7 +31,7 @@ D = TypeVar("D", bound=Document)
 class Release:
     """The release this task works on: its request, its workplace, its documents."""
 
-    def __init__(self, place: Workplace, request: SubmitRequest, run_id: str) -> None:
+    def __init__(self, place: Installation, request: SubmitRequest, run_id: str) -> None:
         self.place = place
         self.request = request
         self.title_id = request.title_id
@@ -87,7 +87,7 @@ def record_failure(context: Any) -> None:
 
 def _release(context: Any) -> Release:
     run_id = context["run_id"]
-    return Release(open_workplace(load_settings()), request_from(context["params"]), run_id)
+    return Release(open_installation(load_settings()), request_from(context["params"]), run_id)
 
 
 class EncodeOperator(BaseOperator):
@@ -169,7 +169,7 @@ class EncodeTrigger(BaseTrigger):
 
 
 def _queued_encode(title_id: str) -> QueuedEncode:
-    return QueuedEncode(open_workplace(load_settings()), title_id)
+    return QueuedEncode(open_installation(load_settings()), title_id)
 
 
 class GoLiveOperator(BaseOperator):
@@ -189,7 +189,7 @@ class GoLiveOperator(BaseOperator):
             if launch_at is None or launch_at <= datetime.now(UTC):
                 publication = release.load(Publication, self.publications[0]["publication"])
                 receipts = [release.load(FillReceipt, key) for key in self.receipts]
-                pointer = steps.go_live(release.place, publication, receipts)
+                pointer = placing.go_live(release.place, publication, receipts)
                 self.log.info("%s is live as version %s (flip %d)", release.title_id, pointer.version, pointer.seq)
                 return release.keep(pointer)
         self.log.info("ready on every edge; goes live at %s", launch_at.isoformat())

@@ -27,8 +27,8 @@ def demo(
     as_json: Json = False,
 ) -> None:
     """Start the stack, release a master, show the progress, print where it plays. Leaves the stack up."""
+    from pipeline.installation import open_installation  # noqa: PLC0415
     from pipeline.release import submit_title, title_report  # noqa: PLC0415 - keeps the other commands quick
-    from pipeline.workplace import open_workplace  # noqa: PLC0415
     from playback.tokens import user_token  # noqa: PLC0415
     from telecine.cli.watch import watch  # noqa: PLC0415
 
@@ -36,7 +36,7 @@ def demo(
     if not master:
         console.print("Sample: Big Buck Bunny, (c) Blender Foundation, CC BY 3.0 (peach.blender.org)")
     bring_up()
-    place = open_workplace(load_settings())
+    place = open_installation(load_settings())
     name = None if master else "Big Buck Bunny"
     submitted = submit_title(place, {"master_uri": chosen, "title_id": title, "name": name, "priority": priority.value})
     if submitted.already_live:

@@ -5,19 +5,17 @@ from typing import Annotated
 import typer
 
 from telecine.cli.output import Json, console, print_json, say, table
-from telecine.doctor import diagnose
 from telecine.errors import MissingRequirement
 from telecine.settings import load_settings
-from telecine.stack import StackInfo
-from telecine.stack import down as stop_stack
-from telecine.stack import status as stack_status
-from telecine.stack import up as start_stack
+from telecine.stack.state import StackInfo
 
 __all__ = ["bring_up", "doctor", "down", "status", "token", "up"]
 
 
 def bring_up() -> StackInfo:
     """Start the stack, or find it up, telling each step on stderr."""
+    from telecine.stack.lifecycle import up as start_stack  # noqa: PLC0415 - keeps the other commands quick
+
     return start_stack(load_settings().data_dir, lambda event: console.print(f"  {event}"))
 
 
@@ -32,6 +30,8 @@ def up(*, as_json: Json = False) -> None:
 
 def down(*, as_json: Json = False) -> None:
     """Stop everything the stack started, and nothing else. Titles and encodes stay."""
+    from telecine.stack.lifecycle import down as stop_stack  # noqa: PLC0415 - keeps the other commands quick
+
     stopped = stop_stack(load_settings().data_dir)
     if as_json:
         print_json({"stopped": stopped})
@@ -41,6 +41,8 @@ def down(*, as_json: Json = False) -> None:
 
 def status(*, as_json: Json = False) -> None:
     """What runs, since when, with how much memory. Exit 1 when the stack is not whole."""
+    from telecine.stack.status import status as stack_status  # noqa: PLC0415 - keeps the other commands quick
+
     found = stack_status(load_settings().data_dir)
     if as_json:
         print_json(found)
@@ -52,6 +54,8 @@ def status(*, as_json: Json = False) -> None:
 
 def doctor(*, as_json: Json = False) -> None:
     """Check tools, encoders, GPU, ports and disk of this machine. Exit 1 when something needed is missing."""
+    from telecine.doctor import diagnose  # noqa: PLC0415 - keeps the other commands quick
+
     report = diagnose(load_settings())
     if as_json:
         print_json(report)

@@ -7,7 +7,7 @@ import typer
 
 from telecine.cli.output import Json, console, print_json, say, table
 from telecine.errors import TelecineError
-from telecine.registry import Stage, TitleRecord
+from telecine.registry.records import Stage, TitleRecord
 from telecine.rendition import RenditionSet
 from telecine.settings import load_settings
 from telecine.title import Priority
@@ -56,11 +56,11 @@ def submit(
     as_json: Json = False,
 ) -> None:
     """Start a title. A broken master is refused at once, with the reason; the same master again does nothing."""
+    from pipeline.installation import open_installation  # noqa: PLC0415
     from pipeline.release import submit_title  # noqa: PLC0415 - keeps the other commands quick
-    from pipeline.workplace import open_workplace  # noqa: PLC0415
     from telecine.cli.watch import watch  # noqa: PLC0415
 
-    place = open_workplace(load_settings())
+    place = open_installation(load_settings())
     params = {
         "master_uri": master,
         "title_id": title,
@@ -84,9 +84,9 @@ def submit(
 def list_titles(*, as_json: Json = False) -> None:
     """All titles: class, stage, progress, what is live, what is wrong."""
     from pipeline.encoding import read_progress  # noqa: PLC0415 - keeps the other commands quick
-    from pipeline.workplace import open_workplace  # noqa: PLC0415
+    from pipeline.installation import open_installation  # noqa: PLC0415
 
-    place = open_workplace(load_settings())
+    place = open_installation(load_settings())
     records = place.registry.titles()
     if as_json:
         print_json(records)
@@ -102,10 +102,10 @@ def list_titles(*, as_json: Json = False) -> None:
 
 def show(title: Annotated[str, typer.Argument(help="Title id.")], *, as_json: Json = False) -> None:
     """One title: where it stands, what was made, where it plays."""
+    from pipeline.installation import open_installation  # noqa: PLC0415
     from pipeline.release import title_report  # noqa: PLC0415 - keeps the other commands quick
-    from pipeline.workplace import open_workplace  # noqa: PLC0415
 
-    report = title_report(open_workplace(load_settings()), title)
+    report = title_report(open_installation(load_settings()), title)
     if as_json:
         print_json(report)
         return

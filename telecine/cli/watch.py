@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 from rich.live import Live
 from rich.table import Table
 
-from pipeline.encoding import EncodeProgress, read_progress
-from pipeline.workplace import Workplace
+from pipeline.encoding import read_progress
+from pipeline.installation import Installation
+from pipeline.progress import EncodeProgress
 from telecine.cli.output import console
 from telecine.cli.titles import require_live
 from telecine.errors import NotFound, Unavailable
-from telecine.registry import Stage, TitleRecord
+from telecine.registry.records import Stage, TitleRecord
 
 __all__ = ["watch"]
 
@@ -19,7 +20,7 @@ _STAGES = [stage for stage in Stage if stage not in {Stage.SUBMITTED, Stage.REJE
 _POLL_S = 0.5
 
 
-def watch(place: Workplace, title_id: str) -> TitleRecord:
+def watch(place: Installation, title_id: str) -> TitleRecord:
     """Follow a title until it is live. Raises TelecineError with its sentence when it ends otherwise.
 
     A title that waits for its launch time counts as done: it is verified and on every edge.

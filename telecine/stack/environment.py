@@ -1,10 +1,10 @@
 """The environments of the stack's programs. Pure: secrets go in here and nowhere else."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from telecine.settings import usable_cores
 from telecine.stack.state import EDGES, Layout, StackState
 
 __all__ = ["airflow_environment", "common_environment", "settings_environment"]
@@ -34,13 +34,8 @@ def settings_environment(layout: Layout, state: StackState, secret: Mapping[str,
         "TELECINE_AIRFLOW_URL": f"http://localhost:{ports['airflow']}",
         "TELECINE_AIRFLOW_PASSWORD": secret["airflow_password"],
         "TELECINE_MASTER_KEY_FILE": str(layout.secrets / "master.key"),
-        "TELECINE_WORKER_SLOTS": str(worker_slots()),
+        "TELECINE_WORKER_SLOTS": str(usable_cores()),
     }
-
-
-def worker_slots() -> int:
-    """One chunk a core: encoders have one thread each, so a chunk of few rungs keeps little more than one core busy."""
-    return len(os.sched_getaffinity(0))
 
 
 def common_environment(layout: Layout, state: StackState, clone: Path) -> dict[str, str]:

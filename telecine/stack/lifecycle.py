@@ -11,10 +11,10 @@ from pathlib import Path
 from telecine.errors import MissingRequirement, ToolFailed, Unavailable
 from telecine.keystore import load_or_create_master_key
 from telecine.process import Command, run
-from telecine.registry import Registry
-from telecine.settings import Settings, clone_root, load_settings
+from telecine.registry.repository import Registry
+from telecine.settings import Settings, clone_root, load_settings, usable_cores
 from telecine.stack.credentials import load_or_create, write_private
-from telecine.stack.environment import airflow_environment, common_environment, settings_environment, worker_slots
+from telecine.stack.environment import airflow_environment, common_environment, settings_environment
 from telecine.stack.health import checks
 from telecine.stack.pools import settle_airflow
 from telecine.stack.programs import Program, programs, supervisor_conf
@@ -120,7 +120,7 @@ def _write_configuration(
     }
     tools = {
         "python": sys.executable,
-        "slots": str(worker_slots()),
+        "slots": str(usable_cores()),
         **{
             name: tool_path(name)
             for name in ("redis-server", "weed", "airflow", "caddy", "ffmpeg", "ffprobe", "packager")

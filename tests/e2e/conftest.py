@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pipeline.workplace import Workplace, open_workplace
+from pipeline.installation import Installation, open_installation
 from telecine.settings import Settings, load_settings
 from telecine.stack.supervisor import marked_processes
 
@@ -24,7 +24,7 @@ class Stack:
     data_dir: Path
     env: dict[str, str]
     settings: Settings
-    place: Workplace
+    place: Installation
 
     def run(self, *arguments, timeout=240):
         return subprocess.run(
@@ -64,6 +64,6 @@ def stack(tmp_path_factory):
     try:
         assert up.returncode == 0, up.stdout + up.stderr
         settings = load_settings(data_dir)
-        yield Stack(data_dir, env, settings, open_workplace(settings))
+        yield Stack(data_dir, env, settings, open_installation(settings))
     finally:
         subprocess.run([TELECINE, "down"], env=env, capture_output=True, timeout=120, check=False)

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from playback.tokens import user_token
 from telecine.keystore import SealedKeyStore, load_or_create_master_key
 from telecine.publication import Edge, Pointer
-from telecine.registry import Registry
+from telecine.registry.repository import Registry
 from telecine.settings import Settings
 from telecine.storage.local import LocalStore
 from telecine.title import SubmitRequest

@@ -10,7 +10,7 @@ import pytest
 from pipeline import shelf
 from pipeline.airflow_api import AirflowApi
 from pipeline.encoding import read_progress
-from telecine.registry import Stage
+from telecine.registry.records import Stage
 from telecine.rendition import RenditionSet
 from tests.e2e.playback_browser import watch
 

@@ -6,9 +6,10 @@ from alembic.migration import MigrationContext
 
 from telecine.errors import EncodeFailed, NotFound
 from telecine.publication import Pointer
-from telecine.registry import JobState, Registry, Stage
 from telecine.registry.models import Base, TitleRow
 from telecine.registry.queue import EncodeQueue, NewJob, raise_for_failed
+from telecine.registry.records import JobState, Stage
+from telecine.registry.repository import Registry
 from telecine.title import Priority, SubmitRequest
 
 

@@ -1,0 +1,54 @@
+"""The steps that place a package where viewers get it: origin, edges, live. None knows Airflow."""
+
+from datetime import UTC, datetime
+
+from edge.client import fill_edge
+from edge.invalidation import publish_invalidation
+from origin.pointer import go_live as flip_pointer
+from origin.pointer import pointer_key
+from origin.publish import publish as publish_package
+from pipeline.installation import Installation
+from telecine.errors import MissingRequirement, NotFound
+from telecine.publication import Edge, FillReceipt, Package, Pointer, Publication
+
+__all__ = ["edge_named", "edges", "fill", "go_live", "publish"]
+
+
+def publish(place: Installation, package: Package) -> Publication:
+    """Copy the package to its immutable place on the origin; nothing points to it yet."""
+    return publish_package(package, place.work, place.origin, place.work_dir)
+
+
+def edges(place: Installation) -> tuple[Edge, ...]:
+    """Every edge that must hold a title before it goes live. Raises MissingRequirement when none is configured."""
+    if not place.settings.edges:
+        message = "No edge is configured (TELECINE_EDGES), so no title can go live."
+        raise MissingRequirement(message)
+    return place.settings.edges
+
+
+def edge_named(place: Installation, name: str) -> Edge:
+    """Raises NotFound when no such edge is configured."""
+    for edge in place.settings.edges:
+        if edge.name == name:
+            return edge
+    message = f"There is no edge '{name}' in the settings (TELECINE_EDGES)."
+    raise NotFound(message)
+
+
+def fill(place: Installation, edge: Edge, publication: Publication) -> FillReceipt:
+    """Have one edge hold and prove every object."""
+    return fill_edge(edge, publication, place.settings.agent_token)
+
+
+def go_live(place: Installation, publication: Publication, receipts: list[FillReceipt]) -> Pointer:
+    """Flip the pointer, once every configured edge has a receipt for exactly this publication."""
+    proven = {receipt.edge for receipt in receipts if receipt.inventory_sha256 == publication.inventory_sha256}
+    missing = [edge.name for edge in place.settings.edges if edge.name not in proven]
+    if missing:
+        message = f"Title {publication.title_id} is not on edge {', '.join(missing)}; it does not go live before."
+        raise NotFound(message)
+    pointer = flip_pointer(publication, place.origin, now=datetime.now(UTC))
+    publish_invalidation(place.settings.redis_url, [pointer_key(publication.title_id)])
+    place.registry.set_live(publication.title_id, pointer)
+    return pointer

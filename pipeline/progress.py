@@ -1,0 +1,34 @@
+"""How far the encode of one title is, whoever encodes it."""
+
+from encoders.documents import AudioJob, VideoJob
+from telecine.document import Document
+
+__all__ = ["EncodeProgress", "frames_of"]
+
+
+def frames_of(job: VideoJob | AudioJob) -> int:
+    """What a job weighs in a title's progress: its pictures; sound has none."""
+    return job.chunk.frames if isinstance(job, VideoJob) else 0
+
+
+class EncodeProgress(Document):
+    """How far the encode of a title is. ``eta_s`` is None until a rate is known."""
+
+    chunks_done: int
+    chunks_total: int
+    frames_done: int
+    frames_total: int
+    running: int
+    fps: float
+    eta_s: float | None
+    workers_slots: int
+
+    def line(self) -> str:
+        """One line for a log."""
+        share = 100 * self.frames_done / self.frames_total if self.frames_total else 0
+        eta = f", {self.eta_s:.0f} s to go" if self.eta_s is not None else ""
+        waiting = "" if self.workers_slots else "; no worker is up, waiting for one"
+        return (
+            f"encoded {self.chunks_done} of {self.chunks_total} jobs, {share:.0f} % of frames, "
+            f"{self.running} running at {self.fps:.1f} fps{eta}{waiting}"
+        )
