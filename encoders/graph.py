@@ -16,6 +16,8 @@ from telecine.media import FrameRate, VideoTrack
 __all__ = ["Span", "audio_argv", "quality_argv", "timescale", "video_argv"]
 
 _QUIET = ("-v", "error", "-nostdin")
+# chunks run side by side: scalers that cut each picture into slices for other cores only wait for one another
+_ONE_FILTER_THREAD = ("-filter_complex_threads", "1")
 _PROGRESS = ("-progress", "pipe:1", "-stats_period", "1")
 # bitexact: the same pixels from the scaler on every CPU, so that equal digests mean equal bytes on all workers
 _SCALE_FLAGS = "bicubic+accurate_rnd+bitexact"
@@ -56,7 +58,7 @@ def video_argv(
         _video_target(job, branches[position], output, target) for position, (output, target) in enumerate(targets)
     ]
     # copyts: the grid is absolute, so the demuxer must not shift the clock to zero
-    return _compiled(outputs, "-copyts", *_PROGRESS)
+    return _compiled(outputs, "-copyts", *_ONE_FILTER_THREAD, *_PROGRESS)
 
 
 def _video_target(job: VideoJob, branch: Any, output: VideoOutput, target: Path) -> Any:
