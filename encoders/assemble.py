@@ -9,11 +9,13 @@ from pydantic import ValidationError
 from encoders.boxes import codec_string
 from encoders.command import join_command
 from encoders.documents import AudioJob, EncodedOutput, EncodePlan, VideoJob
+from encoders.picture import keeps_hdr
 from encoders.scratch import private_folder
 from encoders.tooling import run_tool
 from encoders.verify import Packets, peak_bps, verify_sound, verify_video
 from encoders.work import found_output
 from profiles.models import AudioRung, VideoRung
+from profiles.select import dynamic_range
 from telecine.document import Sha256, digest_of
 from telecine.errors import EncodeFailed, NotFound
 from telecine.log import get_logger
@@ -24,7 +26,7 @@ __all__ = ["assemble"]
 
 log = get_logger(__name__)
 
-_JOINING = 1
+_JOINING = 2
 """Counts changes of how chunks are joined and described."""
 
 
@@ -51,7 +53,7 @@ def assemble(plan: EncodePlan, store: ObjectStore, work_dir: Path) -> RenditionS
 
 
 def _video_rendition(plan: EncodePlan, position: int, store: ObjectStore, work_dir: Path) -> Rendition:
-    rung = plan.ladder.video[position]
+    rung, track = plan.ladder.video[position], plan.probe.video[0]
     jobs = [job for job in plan.jobs if isinstance(job, VideoJob)]
     digest = digest_of("video rendition", _JOINING, [job.outputs[position].digest for job in jobs])
     known = _found(digest, rung, store)
@@ -69,6 +71,7 @@ def _video_rendition(plan: EncodePlan, position: int, store: ObjectStore, work_d
                 "height": rung.height,
                 "frame_rate": plan.frame_rate,
                 "frames": plan.total_frames,
+                "dynamic_range": dynamic_range(track) if keeps_hdr(track, rung) else "SDR",
             }
         )
         store.put_file(described.key, joined, content_type="video/mp4", sha256=described.sha256)

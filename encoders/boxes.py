@@ -1,6 +1,7 @@
 """The few MP4 boxes this stage reads by itself: codec configurations (ISO/IEC 14496-12, -14, -15)."""
 
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 from telecine.errors import EncodeFailed
@@ -13,17 +14,48 @@ _ESCAPE_OBJECT_TYPE = 31
 
 
 def codec_string(path: Path) -> str:
-    """RFC 6381 codec string of an MP4 with one H.264 or AAC track. Raises EncodeFailed when it has neither."""
+    """RFC 6381 codec string of an MP4 with one track. Raises EncodeFailed when its codec is none of ours."""
     moov = _moov(path)
-    at = moov.find(b"avcC")
-    if at >= 0:
-        profile, constraints, level = moov[at + 5 : at + 8]
-        return f"avc1.{profile:02x}{constraints:02x}{level:02x}"
-    at = moov.find(b"esds")
-    if at >= 0:
-        return f"mp4a.40.{_audio_object_type(moov[at + 8 : at + 128])}"
-    message = f"The encoded file {path.name} has neither an avcC nor an esds box."
+    for name, spelled in _CONFIGURATIONS.items():
+        at = moov.find(name)
+        if at >= 0:
+            return spelled(moov[at + 4 : at + 128])
+    message = f"The encoded file {path.name} has no codec configuration that is known here."
     raise EncodeFailed(message)
+
+
+def _avc(configuration: bytes) -> str:
+    profile, constraints, level = configuration[1:4]
+    return f"avc1.{profile:02x}{constraints:02x}{level:02x}"
+
+
+def _hevc(configuration: bytes) -> str:
+    """ISO/IEC 14496-15, annex E.3: profile, compatibility with its bits reversed, tier and level, constraint bytes."""
+    space, tier, profile = configuration[1] >> 6, configuration[1] >> 5 & 1, configuration[1] & 0x1F
+    compatibility = int(f"{int.from_bytes(configuration[2:6]):032b}"[::-1], 2)
+    constraints = configuration[6:12].rstrip(b"\0")
+    parts = [f"{('', 'A', 'B', 'C')[space]}{profile}", f"{compatibility:x}", f"{'LH'[tier]}{configuration[12]}"]
+    return ".".join(["hvc1", *parts, *(f"{byte:x}" for byte in constraints)])
+
+
+def _vp9(configuration: bytes) -> str:
+    """VP codec ISO media file format binding: profile, level, depth, subsampling, colour triple, range."""
+    profile, level, sampling = configuration[4:7]
+    colour = configuration[7:10]
+    fields = (profile, level, sampling >> 4, sampling >> 1 & 0b111, *colour, sampling & 1)
+    return "vp09." + ".".join(f"{field:02d}" for field in fields)
+
+
+def _av1(configuration: bytes) -> str:
+    """AV1 codec ISO media file format binding, section 5: profile, level and tier, bit depth."""
+    profile, level = configuration[1] >> 5, configuration[1] & 0x1F
+    tier, deep, twelve = configuration[2] >> 7, configuration[2] >> 6 & 1, configuration[2] >> 5 & 1
+    depth = 8 if not deep else 12 if twelve else 10
+    return f"av01.{profile}.{level:02d}{'MH'[tier]}.{depth:02d}"
+
+
+def _aac(descriptors: bytes) -> str:
+    return f"mp4a.40.{_audio_object_type(descriptors[4:])}"
 
 
 def _moov(path: Path) -> bytes:
@@ -57,3 +89,13 @@ def _audio_object_type(descriptors: bytes) -> int:
         at += headers.get(tag, len(descriptors))
     message = "An encoded sound file has no AudioSpecificConfig."
     raise EncodeFailed(message)
+
+
+_CONFIGURATIONS: dict[bytes, Callable[[bytes], str]] = {
+    b"avcC": _avc,
+    b"hvcC": _hevc,
+    b"vpcC": _vp9,
+    b"av1C": _av1,
+    b"esds": _aac,
+    b"dec3": lambda _: "ec-3",
+}

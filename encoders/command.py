@@ -1,15 +1,17 @@
 """Commands of this stage, spelled as argument lists whose first word is a tool's bare name. Pure."""
 
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 
 from encoders.documents import AudioJob, AudioOutput, VideoJob, VideoOutput
-from encoders.graph import Span, audio_argv, quality_argv, timescale, video_argv
+from encoders.graph import Span, audio_argv, hdr_quality_argv, quality_argv, timescale, video_argv
 from telecine.media import FrameRate
 
 __all__ = [
     "Argv",
     "audio_command",
+    "hdr_quality_command",
     "join_command",
     "packets_command",
     "quality_command",
@@ -20,7 +22,7 @@ Argv = tuple[str, ...]
 
 
 def video_command(
-    job: VideoJob, source: Path, targets: Sequence[tuple[VideoOutput, Path]], preroll_s: int | None
+    job: VideoJob, source: Path, targets: Sequence[tuple[VideoOutput, Path]], preroll_s: Fraction | None
 ) -> Argv:
     """Encode the target rungs of one chunk from one decode."""
     return video_argv(job, source, targets, preroll_s)
@@ -51,3 +53,10 @@ def quality_command(
 ) -> Argv:
     """VMAF of each rendition against the source; logs are written into the working folder under the given names."""
     return quality_argv(span, source, renditions, size, subsample)
+
+
+def hdr_quality_command(
+    span: Span, source: Path, renditions: Sequence[tuple[Path, str]], size: tuple[int, int], subsample: int
+) -> Argv:
+    """XPSNR of each HDR rendition against the source; logs as those of ``quality_command``."""
+    return hdr_quality_argv(span, source, renditions, size, subsample)

@@ -71,7 +71,8 @@ def _decode(
     maps = ["-map", f"0:{stream.index}", *(("-map", f"0:{sound.index}") if sound else ())]
     argv = (
         *(tool_path("ffmpeg"), "-v", "error", "-nostdin", "-protocol_whitelist", "file,pipe", "-copyts"),
-        *(*options, "-i", f"file:{path}", *maps),
+        # pictures are counted, not looked at: no deblocking, and wrapped, so that no pixel is summed
+        *(*options, "-skip_loop_filter", "all", "-i", f"file:{path}", *maps, "-c:v", "wrapped_avframe"),
         *("-fps_mode", "passthrough", "-enc_time_base", "demux", "-f", "framecrc", "-"),
     )
     finished = run(Command(argv, timeout_s=600), check=False)

@@ -65,6 +65,7 @@ class VideoJob(Document):
     gop_frames: int
     chunk: Chunk
     threads: int
+    preroll_s: ExactSeconds = Field(description="how far ahead of the chunk decoding starts; shapes no byte")
     outputs: tuple[VideoOutput, ...]
     queue: Literal["cpu", "gpu"] = "cpu"
 

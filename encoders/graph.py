@@ -2,18 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
 import ffmpeg
 
-from encoders.codecs import aac, x264
+from encoders.codecs import aac, eac3, svtav1, vp9, x264, x265
 from encoders.documents import AudioJob, AudioOutput, VideoJob, VideoOutput
-from encoders.picture import is_rgb, needs_tone_map, sdr_colour
-from profiles.models import AudioCodec, VideoCodec
+from encoders.light import av1_light, hevc_light
+from encoders.picture import is_rgb, keeps_hdr, largest_sdr, needs_tone_map, output_colour, output_format
+from profiles.models import AudioCodec, VideoCodec, VideoRung
+from profiles.select import dynamic_range
 from telecine.media import FrameRate, VideoTrack
 
-__all__ = ["Span", "audio_argv", "quality_argv", "timescale", "video_argv"]
+__all__ = ["Span", "audio_argv", "hdr_quality_argv", "quality_argv", "timescale", "video_argv"]
 
 _QUIET = ("-v", "error", "-nostdin")
 # chunks run side by side: scalers that cut each picture into slices for other cores only wait for one another
@@ -46,26 +49,55 @@ def timescale(rate: FrameRate) -> int:
 
 
 def video_argv(
-    job: VideoJob, source: Path, targets: Sequence[tuple[VideoOutput, Path]], preroll_s: int | None
+    job: VideoJob, source: Path, targets: Sequence[tuple[VideoOutput, Path]], preroll_s: Fraction | None
 ) -> tuple[str, ...]:
     """One ffmpeg: one decode of the chunk (from ``preroll_s`` ahead, None: from the start), all ``targets`` from it."""
     span = Span(job.track, job.frame_rate, job.chunk.start, job.chunk.end)
     pictures = _pictures(_source(source, _seek(span, preroll_s), job.threads), span)
-    largest = max((output.rung.width, output.rung.height) for output in job.outputs)
-    pictures = _as_sdr(pictures, job.track, largest)
-    branches = pictures.filter_multi_output("split", len(targets)) if len(targets) > 1 else [pictures]
+    branches = _branches(pictures, job, [output.rung for output, _ in targets])
     outputs = [
-        _video_target(job, branches[position], output, target) for position, (output, target) in enumerate(targets)
+        _video_target(job, branch, output, target) for branch, (output, target) in zip(branches, targets, strict=True)
     ]
     # copyts: the grid is absolute, so the demuxer must not shift the clock to zero
     return _compiled(outputs, "-copyts", *_ONE_FILTER_THREAD, *_PROGRESS)
 
 
+def _branches(pictures: Any, job: VideoJob, rungs: Sequence[VideoRung]) -> list[Any]:
+    """One branch a rung: HDR rungs take the pictures as they are, all others share one tone-mapping."""
+    kept = [rung for rung in rungs if keeps_hdr(job.track, rung)]
+    mapped = [rung for rung in rungs if rung not in kept]
+    if kept and mapped:
+        *hdr, base = _split(pictures, len(kept) + 1)
+    else:
+        hdr, base = (_split(pictures, len(kept)), None) if kept else ([], pictures)
+    size = largest_sdr([output.rung for output in job.outputs], job.track)
+    sdr = _split(_as_sdr(base, job.track, size), len(mapped)) if mapped and size else []
+    return [hdr.pop(0) if rung in kept else sdr.pop(0) for rung in rungs]
+
+
+def _split(stream: Any, count: int) -> list[Any]:
+    if count == 1:
+        return [stream]
+    branches = stream.filter_multi_output("split", count)
+    return [branches[position] for position in range(count)]
+
+
 def _video_target(job: VideoJob, branch: Any, output: VideoOutput, target: Path) -> Any:
     rate = job.frame_rate.fraction
+    pq = keeps_hdr(job.track, output.rung) and dynamic_range(job.track) == "PQ"
     match output.rung.codec:
         case VideoCodec.X264:
             options = x264.video_options(output.rung, rate, job.gop_frames, job.threads)
+        case VideoCodec.X265:
+            options = x265.video_options(output.rung, job.gop_frames, job.threads, pq=pq, light=hevc_light(job.track))
+        case VideoCodec.VP9:
+            pixels = output_format(job.track, output.rung)
+            options = vp9.video_options(output.rung, job.gop_frames, job.threads, pixels)
+        case VideoCodec.SVT_AV1:
+            light = av1_light(job.track) if pq else {}
+            options = svtav1.video_options(output.rung, job.gop_frames, job.threads, light=light)
+        case _:
+            assert_never(output.rung.codec)
     options |= {
         # the grid has decided already: nothing may duplicate or drop a frame behind the filters
         "fps_mode": "passthrough",
@@ -84,6 +116,10 @@ def audio_argv(job: AudioJob, source: Path, targets: Sequence[tuple[AudioOutput,
         match output.rung.codec:
             case AudioCodec.AAC:
                 options = aac.audio_options(output.rung)
+            case AudioCodec.EAC3:
+                options = eac3.audio_options(output.rung)
+            case _:
+                assert_never(output.rung.codec)
         branch = _programme_sound(branches[position], job, output)
         outputs.append(ffmpeg.output(branch, f"file:{target}", **_MP4, **options))
     return _compiled(outputs, "-copyts", *_PROGRESS)
@@ -107,27 +143,45 @@ def _programme_sound(branch: Any, job: AudioJob, output: AudioOutput) -> Any:
 def quality_argv(
     span: Span, source: Path, renditions: Sequence[tuple[Path, str]], size: tuple[int, int], subsample: int
 ) -> tuple[str, ...]:
-    """One ffmpeg: each rendition, scaled to ``size``, against one decode of the source; logs go to the cwd by name."""
+    """One ffmpeg: each SDR rendition, scaled to ``size``, against one decode of the source; logs go to the cwd."""
     reference = _as_sdr(_pictures(_source(source, {}, 0), span), span.track, size)
     reference = _scaled(reference, span.track, size).filter("setpts", "N")
-    branches = reference.filter_multi_output("split", len(renditions)) if len(renditions) > 1 else [reference]
-    outputs = []
-    for position, (path, log_name) in enumerate(renditions):
-        made = ffmpeg.input(f"file:{path}", protocol_whitelist="file")["v:0"]
-        made = made.filter("settb", str(1 / span.rate.fraction)).filter("setpts", "N")
-        made = made.filter("scale", *size, flags=_SCALE_FLAGS).filter("setsar", 1).filter("format", "yuv420p")
-        compared = ffmpeg.filter(
-            [made, branches[position]],
-            "libvmaf",
-            model="version=vmaf_v0.6.1",
-            log_fmt="json",
-            log_path=log_name,
-            n_threads=2,
-            n_subsample=subsample,
-            shortest=1,
+    options = {"model": "version=vmaf_v0.6.1", "log_fmt": "json", "n_threads": 2, "n_subsample": subsample}
+    outputs = [
+        ffmpeg.output(
+            ffmpeg.filter([_made(path, span, size, "yuv420p"), branch], "libvmaf", log_path=log, shortest=1, **options),
+            "-",
+            f="null",
         )
-        outputs.append(ffmpeg.output(compared, "-", f="null"))
+        for (path, log), branch in zip(renditions, _split(reference, len(renditions)), strict=True)
+    ]
     return _compiled(outputs, "-copyts")
+
+
+def hdr_quality_argv(
+    span: Span, source: Path, renditions: Sequence[tuple[Path, str]], size: tuple[int, int], subsample: int
+) -> tuple[str, ...]:
+    """As ``quality_argv``, for renditions that keep the source's HDR: XPSNR in 10 bits (no VMAF model knows HDR)."""
+    chosen = f"not(mod(n,{subsample}))"
+    reference = _scaled(_pictures(_source(source, {}, 0), span), span.track, size, "yuv420p10le")
+    reference = reference.filter("setpts", "N").filter("select", chosen)
+    outputs = [
+        ffmpeg.output(
+            ffmpeg.filter(
+                [_made(path, span, size, "yuv420p10le").filter("select", chosen), branch], "xpsnr", stats_file=log
+            ),
+            "-",
+            f="null",
+        )
+        for (path, log), branch in zip(renditions, _split(reference, len(renditions)), strict=True)
+    ]
+    return _compiled(outputs, "-copyts")
+
+
+def _made(path: Path, span: Span, size: tuple[int, int], pixels: str) -> Any:
+    made = ffmpeg.input(f"file:{path}", protocol_whitelist="file")["v:0"]
+    made = made.filter("settb", str(1 / span.rate.fraction)).filter("setpts", "N")
+    return made.filter("scale", *size, flags=_SCALE_FLAGS).filter("setsar", 1).filter("format", pixels)
 
 
 def _compiled(outputs: Sequence[Any], *options: str) -> tuple[str, ...]:
@@ -140,7 +194,7 @@ def _source(path: Path, seek: dict[str, str | None], threads: int) -> Any:
     return ffmpeg.input(f"file:{path}", protocol_whitelist="file", threads=threads, **seek)
 
 
-def _seek(span: Span, preroll_s: int | None) -> dict[str, str | None]:
+def _seek(span: Span, preroll_s: Fraction | None) -> dict[str, str | None]:
     if preroll_s is None:
         return {}
     seconds = span.rate.time_of(span.start) - preroll_s
@@ -190,19 +244,24 @@ def _as_sdr(pictures: Any, track: VideoTrack, size: tuple[int, int]) -> Any:
         .filter("zscale", p="bt709")
         .filter("tonemap", tonemap="hable", desat=0)
         .filter("zscale", t="bt709", m="bt709", r="tv")
-        .filter("format", "yuv420p")
+        .filter("format", "yuv420p10le")  # rungs of 8 bits come of it too: the last step of each dithers
     )
 
 
 def _rung(branch: Any, track: VideoTrack, output: VideoOutput) -> Any:
-    primaries, transfer, matrix = sdr_colour(track)
-    scaled = _scaled(branch, track, (output.rung.width, output.rung.height))
+    primaries, transfer, matrix = output_colour(track, output.rung)
+    size, pixels = (output.rung.width, output.rung.height), output_format(track, output.rung)
+    scaled = _scaled(branch, track, size, pixels)
+    if needs_tone_map(track):
+        for kind in ("MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL"):
+            # of the first branch alone, and wrong for SDR: encoders are told by their own options
+            scaled = scaled.filter("sidedata", mode="delete", type=kind)
     return scaled.filter("setparams", range="tv", color_primaries=primaries, color_trc=transfer, colorspace=matrix)
 
 
-def _scaled(branch: Any, track: VideoTrack, size: tuple[int, int]) -> Any:
+def _scaled(branch: Any, track: VideoTrack, size: tuple[int, int], pixels: str = "yuv420p") -> Any:
     options = {"flags": _SCALE_FLAGS, "out_range": "tv"}
     if is_rgb(track):
         options["out_color_matrix"] = "bt709"  # the scaler would take BT.601
     # square samples: the rung's size already has the picture's shape
-    return branch.filter("scale", *size, **options).filter("setsar", 1).filter("format", "yuv420p")
+    return branch.filter("scale", *size, **options).filter("setsar", 1).filter("format", pixels)

@@ -1,11 +1,13 @@
-"""What must be done to a source picture before it is encoded as SDR video. Pure."""
+"""What must be done to a source picture before it is encoded, and how what comes out is described. Pure."""
 
-from profiles.select import display_size
+from collections.abc import Sequence
+
+from profiles.models import VideoCodec, VideoRung
+from profiles.select import display_size, dynamic_range
 from telecine.media import VideoTrack
 
-__all__ = ["is_rgb", "needs_tone_map", "sdr_colour"]
+__all__ = ["is_rgb", "keeps_hdr", "largest_sdr", "needs_tone_map", "output_colour", "output_format"]
 
-_HDR_TRANSFERS = {"smpte2084", "arib-std-b67"}
 _RGB = ("gbr", "rgb", "bgr", "argb", "abgr")
 _SD_LINES = 576
 _PAL_LINES = 288
@@ -13,7 +15,7 @@ _PAL_LINES = 288
 
 def needs_tone_map(track: VideoTrack) -> bool:
     """Whether the source is HDR (PQ of SMPTE ST 2084, or HLG of ARIB STD-B67)."""
-    return track.colour.transfer in _HDR_TRANSFERS
+    return dynamic_range(track) != "SDR"
 
 
 def is_rgb(track: VideoTrack) -> bool:
@@ -21,7 +23,31 @@ def is_rgb(track: VideoTrack) -> bool:
     return track.pixel_format.startswith(_RGB)
 
 
-def sdr_colour(track: VideoTrack) -> tuple[str, str, str]:
+def keeps_hdr(track: VideoTrack, rung: VideoRung) -> bool:
+    """Whether the rung shows the source's own HDR."""
+    return rung.dynamic_range == "source" and needs_tone_map(track)
+
+
+def largest_sdr(rungs: Sequence[VideoRung], track: VideoTrack) -> tuple[int, int] | None:
+    """Size at which an HDR source is tone-mapped, once: that of the largest SDR rung; None when every rung is HDR."""
+    return max(((rung.width, rung.height) for rung in rungs if not keeps_hdr(track, rung)), default=None)
+
+
+def output_format(track: VideoTrack, rung: VideoRung) -> str:
+    """Sample format of a rung: 10 bits for HDR, and wherever 10 bits cost no device (HEVC and AV1, main profiles)."""
+    deep = keeps_hdr(track, rung) or rung.codec in {VideoCodec.X265, VideoCodec.SVT_AV1}
+    return "yuv420p10le" if deep else "yuv420p"
+
+
+def output_colour(track: VideoTrack, rung: VideoRung) -> tuple[str, str, str]:
+    """Primaries, transfer and matrix to write into a rung, as FFmpeg names them."""
+    if keeps_hdr(track, rung):
+        colour = track.colour
+        return colour.primaries or "bt2020", colour.transfer or "smpte2084", colour.matrix or "bt2020nc"
+    return _sdr_colour(track)
+
+
+def _sdr_colour(track: VideoTrack) -> tuple[str, str, str]:
     """Primaries, transfer and matrix to write into every rung, as FFmpeg names them.
 
     What the source says is kept. Where it is silent, players guess by the size of each rung and would show 480p in

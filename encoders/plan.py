@@ -5,13 +5,23 @@ from typing import Literal
 
 from encoders.chunks import cut_chunks
 from encoders.documents import AudioJob, AudioOutput, Chunk, EncodePlan, VideoJob, VideoOutput
-from encoders.picture import needs_tone_map
+from encoders.picture import keeps_hdr, largest_sdr, needs_tone_map
 from profiles.models import AudioRung, Ladder, VideoRung
 from telecine.document import Sha256, digest_of
 from telecine.errors import SourceRejected
 from telecine.media import FrameRate, Probe, VideoTrack
 
 __all__ = ["output_rate", "plan_encode"]
+
+
+_HD_LINES = 1080
+_UHD_CHUNK_S = 12
+"""A chunk of UHD costs minutes: shorter ones keep what a killed worker loses, and the wait for a slot, small."""
+
+
+_INDEXED_PREROLL_S = Fraction(1, 2)
+"""Where an index leads to the key frame, pictures only have to be put in order of presentation."""
+_SEARCHED_PREROLL_S = Fraction(3)
 
 
 def plan_encode(probe: Probe, ladder: Ladder, *, chunk_seconds: int, threads: int, toolchain: str) -> EncodePlan:
@@ -25,7 +35,8 @@ def plan_encode(probe: Probe, ladder: Ladder, *, chunk_seconds: int, threads: in
     track = probe.video[0]
     rate = output_rate(track)
     first, total = round(track.start * rate), _total_frames(track, rate)
-    cut = cut_chunks(first, total, segment_frames=ladder.segment_frames, rate=rate, chunk_seconds=chunk_seconds)
+    seconds = min(chunk_seconds, _UHD_CHUNK_S) if _is_uhd(ladder) else chunk_seconds
+    cut = cut_chunks(first, total, segment_frames=ladder.segment_frames, rate=rate, chunk_seconds=seconds)
     jobs: tuple[AudioJob | VideoJob, ...] = (
         *_audio_jobs(probe, ladder, total / rate, toolchain),
         *(_video_job(probe, ladder, chunk, threads=threads, toolchain=toolchain) for chunk in cut),
@@ -50,6 +61,14 @@ def output_rate(track: VideoTrack) -> Fraction:
     return track.frame_rate.fraction * (2 if track.interlaced else 1)
 
 
+def _is_uhd(ladder: Ladder) -> bool:
+    return any(min(rung.width, rung.height) > _HD_LINES for rung in ladder.video)
+
+
+def _is_indexed(probe: Probe) -> bool:
+    return not {"mov", "mp4", "matroska"}.isdisjoint(probe.container.split(","))
+
+
 def _total_frames(track: VideoTrack, rate: Fraction) -> int:
     if track.variable_frame_rate:
         return max(1, round(track.duration * rate))
@@ -59,11 +78,12 @@ def _total_frames(track: VideoTrack, rate: Fraction) -> int:
 def _video_job(probe: Probe, ladder: Ladder, chunk: Chunk, *, threads: int, toolchain: str) -> VideoJob:
     track = probe.video[0]
     # tone mapping is done once, at the size of the largest rung, so that size shapes the smaller rungs too
-    shared = max((rung.width, rung.height) for rung in ladder.video) if needs_tone_map(track) else None
+    shared = largest_sdr(ladder.video, track) if needs_tone_map(track) else None
     range_ = (track, output_rate(track), ladder.gop_frames, chunk.start, chunk.end)
     outputs = []
     for rung in ladder.video:
-        digest = _output_digest("video", probe, (*range_, shared, _shape(rung), threads, toolchain))
+        mapped = None if keeps_hdr(track, rung) else shared
+        digest = _output_digest("video", probe, (*range_, mapped, _shape(rung), threads, toolchain))
         outputs.append(VideoOutput(rung=rung, digest=digest, key=f"chunks/{digest}.mp4"))
     return VideoJob(
         digest=digest_of("video job", [(output.digest, output.rung.name) for output in outputs]),
@@ -73,6 +93,7 @@ def _video_job(probe: Probe, ladder: Ladder, chunk: Chunk, *, threads: int, tool
         gop_frames=ladder.gop_frames,
         chunk=chunk,
         threads=threads,
+        preroll_s=_INDEXED_PREROLL_S if _is_indexed(probe) else _SEARCHED_PREROLL_S,
         outputs=tuple(outputs),
     )
 
@@ -101,8 +122,8 @@ def _output_digest(kind: Literal["video", "audio"], probe: Probe, shaping: tuple
 
 
 def _shape(rung: VideoRung | AudioRung) -> dict[str, object]:
-    """What of a rung shapes bytes: not its name and not the label its key goes by."""
-    return rung.model_dump(mode="json", exclude={"name", "label", "min_source_channels"})
+    """What of a rung shapes bytes: not its name, not when it is chosen and not the label its key goes by."""
+    return rung.model_dump(mode="json", exclude={"name", "label", "min_source_channels", "min_source_width"})
 
 
 def _expected_bytes(ladder: Ladder, duration: Fraction) -> int:

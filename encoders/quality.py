@@ -1,17 +1,21 @@
-"""VMAF of every video rendition against the master, on the frame grid it was encoded from."""
+"""Quality of every video rendition against the master, on the frame grid it was encoded from."""
 
 import json
-from collections.abc import Sequence
+import re
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from encoders.command import quality_command
+from encoders.command import Argv, hdr_quality_command, quality_command
 from encoders.documents import EncodePlan
 from encoders.graph import Span
+from encoders.picture import keeps_hdr
 from encoders.scratch import private_folder
 from encoders.tooling import run_tool, version_line
-from telecine.document import Sha256, digest_of
+from telecine.document import digest_of
 from telecine.errors import EncodeFailed, NotFound
 from telecine.log import get_logger
 from telecine.rendition import Quality, Rendition, RenditionSet
@@ -21,8 +25,7 @@ __all__ = ["chosen_subsample", "measure"]
 
 log = get_logger(__name__)
 
-_MODEL = "vmaf_v0.6.1"
-_MEASURING = 1
+_MEASURING = 2
 """Counts changes of how quality is measured."""
 
 _EVERY_FRAME_S = 10
@@ -32,22 +35,17 @@ _ENOUGH_FRAMES = 300
 def measure(
     plan: EncodePlan, renditions: RenditionSet, source: Path, store: ObjectStore, work_dir: Path, *, subsample: int
 ) -> RenditionSet:
-    """The same set with the VMAF of each video rendition, scaled up to the size of the largest.
+    """The same set with the quality of each video rendition, scaled up to the size of the largest of its range.
 
-    Every ``subsample``-th frame is measured; 0 chooses by length. A rendition measured before is looked up, the rest
-    share one decode of the source. Raises EncodeFailed when fewer frames were compared than planned.
+    SDR by VMAF; HDR by XPSNR, which is VMAF's place where no model knows the light. Every ``subsample``-th frame is
+    measured; 0 chooses by length. A rendition measured before is looked up, the rest of one range share one decode of
+    the source. Raises EncodeFailed when fewer frames were compared than planned.
     """
     every = subsample or chosen_subsample(plan)
-    keys = {r.name: f"quality/{_digest(plan, r, every)}.json" for r in renditions.video}
-    known = {r.name: _found(keys[r.name], store) for r in renditions.video}
-    wanted = [r for r in renditions.video if known[r.name] is None]
-    if wanted:
-        with private_folder(work_dir) as folder:
-            for rendition, quality in zip(wanted, _compare(plan, wanted, source, store, folder, every), strict=True):
-                known[rendition.name] = quality
-                document = quality.model_dump_json().encode()
-                store.put_bytes(keys[rendition.name], document, content_type="application/json")
-                log.info("rendition.measured", rendition=rendition.name, vmaf=round(quality.mean, 2))
+    known: dict[str, Quality] = {}
+    for yardstick in (_VMAF, _XPSNR):
+        group = [r for r in renditions.video if (r.dynamic_range in {"PQ", "HLG"}) == yardstick.hdr]
+        known |= _measured(_Comparison(plan, yardstick, every), group, source, store, work_dir)
     measured = (
         r.model_copy(update={"quality": known[r.name]}) if r.name in known else r for r in renditions.renditions
     )
@@ -61,13 +59,62 @@ def chosen_subsample(plan: EncodePlan) -> int:
     return max(1, round(plan.total_frames / _ENOUGH_FRAMES))
 
 
-def _size(plan: EncodePlan) -> tuple[int, int]:
-    return max((rung.width, rung.height) for rung in plan.ladder.video)
+@dataclass(frozen=True, slots=True)
+class _Yardstick:
+    """A measure of quality: how its command is spelled, and how a score a frame is read from its log."""
+
+    model: str
+    hdr: bool
+    command: Callable[[Span, Path, Sequence[tuple[Path, str]], tuple[int, int], int], Argv]
+    scores: Callable[[str], list[float]]
 
 
-def _digest(plan: EncodePlan, rendition: Rendition, every: int) -> Sha256:
-    compared = (plan.master.sha256, rendition.sha256, plan.first_frame, plan.total_frames, plan.frame_rate)
-    return digest_of("quality", _MEASURING, version_line("ffmpeg"), _MODEL, compared, _size(plan), every)
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    plan: EncodePlan
+    yardstick: _Yardstick
+    every: int
+
+    def size(self) -> tuple[int, int]:
+        """That of the largest rung of the same range."""
+        track, hdr = self.plan.probe.video[0], self.yardstick.hdr
+        return max((r.width, r.height) for r in self.plan.ladder.video if keeps_hdr(track, r) == hdr)
+
+    def key(self, rendition: Rendition) -> str:
+        plan = self.plan
+        compared = (plan.master.sha256, rendition.sha256, plan.first_frame, plan.total_frames, plan.frame_rate)
+        measure = (version_line("ffmpeg"), self.yardstick.model)
+        return f"quality/{digest_of('quality', _MEASURING, *measure, compared, self.size(), self.every)}.json"
+
+
+def _vmaf_scores(log_text: str) -> list[float]:
+    return [frame["metrics"]["vmaf"] for frame in json.loads(log_text)["frames"] if "vmaf" in frame["metrics"]]
+
+
+def _xpsnr_scores(log_text: str) -> list[float]:
+    """Luma only: what eyes judge by. A frame that is the source's own has no finite score and counts as 100 dB."""
+    found = re.findall(r"^n:.*?XPSNR y:\s*(\S+)", log_text, re.MULTILINE)
+    return [100.0 if score == "inf" else float(score) for score in found]
+
+
+_VMAF = _Yardstick("vmaf_v0.6.1", hdr=False, command=quality_command, scores=_vmaf_scores)
+_XPSNR = _Yardstick("xpsnr", hdr=True, command=hdr_quality_command, scores=_xpsnr_scores)
+
+
+def _measured(
+    comparison: _Comparison, renditions: Sequence[Rendition], source: Path, store: ObjectStore, work_dir: Path
+) -> dict[str, Quality]:
+    found = {r.name: _found(comparison.key(r), store) for r in renditions}
+    wanted = [r for r in renditions if found[r.name] is None]
+    if wanted:
+        with private_folder(work_dir) as folder:
+            qualities = _compare(comparison, wanted, source, store, folder)
+        for rendition, quality in zip(wanted, qualities, strict=True):
+            found[rendition.name] = quality
+            document = quality.model_dump_json().encode()
+            store.put_bytes(comparison.key(rendition), document, content_type="application/json")
+            log.info("rendition.measured", rendition=rendition.name, model=quality.model, mean=round(quality.mean, 2))
+    return {name: quality for name, quality in found.items() if quality is not None}
 
 
 def _found(key: str, store: ObjectStore) -> Quality | None:
@@ -78,37 +125,36 @@ def _found(key: str, store: ObjectStore) -> Quality | None:
 
 
 def _compare(
-    plan: EncodePlan, renditions: Sequence[Rendition], source: Path, store: ObjectStore, folder: Path, every: int
+    comparison: _Comparison, renditions: Sequence[Rendition], source: Path, store: ObjectStore, folder: Path
 ) -> list[Quality]:
-    pairs = []
+    plan, pairs = comparison.plan, []
     for position, rendition in enumerate(renditions):
         path = folder / f"{position}.mp4"
         store.get_file(rendition.key, path)
-        pairs.append((path, f"{position}.json"))
+        pairs.append((path, f"{position}.log"))
     span = Span(plan.probe.video[0], plan.frame_rate, plan.first_frame, plan.first_frame + plan.total_frames)
-    run_tool(quality_command(span, source, pairs, _size(plan), every), cwd=folder)
+    run_tool(comparison.yardstick.command(span, source, pairs, comparison.size(), comparison.every), cwd=folder)
     return [
-        _read(folder / log_name, rendition, plan, every)
+        _read((folder / log_name).read_text(), rendition, comparison)
         for rendition, (_, log_name) in zip(renditions, pairs, strict=True)
     ]
 
 
-def _read(path: Path, rendition: Rendition, plan: EncodePlan, every: int) -> Quality:
-    found = json.loads(path.read_text())
-    scores = sorted(frame["metrics"]["vmaf"] for frame in found["frames"] if "vmaf" in frame["metrics"])
-    planned = -(-plan.total_frames // every)
+def _read(log_text: str, rendition: Rendition, comparison: _Comparison) -> Quality:
+    scores = sorted(comparison.yardstick.scores(log_text))
+    planned = -(-comparison.plan.total_frames // comparison.every)
     if len(scores) != planned:
-        message = f"VMAF of '{rendition.name}' compared {len(scores)} frames and not the planned {planned}."
+        message = f"Quality of '{rendition.name}' compared {len(scores)} frames and not the planned {planned}."
         raise EncodeFailed(message)
-    pooled = found["pooled_metrics"]["vmaf"]
     return Quality(
-        model=_MODEL,
-        mean=pooled["mean"],
-        harmonic_mean=pooled["harmonic_mean"],
+        model=comparison.yardstick.model,
+        mean=statistics.fmean(scores),
+        # as libvmaf pools: one added, so that a frame of 0 does not divide by zero
+        harmonic_mean=statistics.harmonic_mean([score + 1 for score in scores]) - 1,
         percentile_1=_percentile(scores, 1),
         percentile_5=_percentile(scores, 5),
         frames_measured=len(scores),
-        subsample=every,
+        subsample=comparison.every,
     )
 
 

@@ -15,7 +15,16 @@ from telecine.errors import SourceRejected, ToolFailed
 from telecine.process import Command, run
 from telecine.tools import tool_path
 
-__all__ = ["Header", "PacketTally", "Stream", "read_header", "read_packets", "says_encrypted", "says_interlaced"]
+__all__ = [
+    "Header",
+    "PacketTally",
+    "Stream",
+    "first_frame_side_data",
+    "read_header",
+    "read_packets",
+    "says_encrypted",
+    "says_interlaced",
+]
 
 _PROBE = ("-v", "error", "-protocol_whitelist", "file")  # a playlist must not make us open other files or addresses
 _FIRST_BOXES = {b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip", b"styp"}  # ISO/IEC 14496-12 and QuickTime
@@ -123,6 +132,20 @@ def _rejected(path: Path, name: str, stderr: str) -> SourceRejected:
         f"The master {name} is not a media file: no known container was found in it ({said or 'no message'}); "
         "check what was exported."
     )
+
+
+def first_frame_side_data(path: Path, stream: Stream) -> list[Mapping[str, Any]]:
+    """Side data of a stream's first decoded picture; nothing where ffprobe cannot decode it."""
+    argv = (
+        *(tool_path("ffprobe"), *_PROBE, "-select_streams", str(stream.index), "-read_intervals", "%+#1"),
+        *("-show_entries", "frame_side_data", "-print_format", "json", f"file:{path}"),
+    )
+    finished = run(Command(argv, timeout_s=60), check=False)
+    try:
+        frames = json.loads(finished.stdout).get("frames", [])
+    except ValueError:
+        return []
+    return [side for frame in frames[:1] for side in frame.get("side_data_list", [])]
 
 
 def read_packets(path: Path, header: Header) -> tuple[dict[int, PacketTally], str]:

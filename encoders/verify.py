@@ -6,14 +6,13 @@ from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
+from encoders.boxes import codec_string
 from encoders.command import packets_command
+from encoders.keyframes import is_random_access
 from encoders.tooling import run_tool
 from telecine.errors import EncodeFailed
 
 __all__ = ["Packets", "peak_bps", "read_samples", "verify_sound", "verify_video"]
-
-_IDR = 5
-_NAL_TYPE = 0x1F
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,22 +99,15 @@ def peak_bps(packets: Packets) -> int:
 
 
 def _check_idr(path: Path, packets: Packets) -> None:
-    """A sync sample may also be a mere recovery point; each must hold an IDR slice (H.264 table 7-1, type 5)."""
+    """A sync sample may also be a mere recovery point; each must be a picture that refers to none before it."""
+    codec = codec_string(path)
     with path.open("rb") as file:
         for place, size, key in zip(packets.places, packets.sizes, packets.keys, strict=True):
             if not key:
                 continue
             file.seek(place)
-            if _IDR not in _nal_types(file.read(size)):
+            if not is_random_access(codec, file.read(size)):
                 _refuse(path, f"its key frame at byte {place} is no IDR picture")
-
-
-def _nal_types(sample: bytes) -> set[int]:
-    types, at = set(), 0
-    while at + 4 < len(sample):
-        types.add(sample[at + 4] & _NAL_TYPE)
-        at += 4 + int.from_bytes(sample[at : at + 4], "big")
-    return types
 
 
 def _refuse(path: Path, what: str) -> None:

@@ -26,12 +26,12 @@ __all__ = ["RECIPE", "Progress", "encode", "found_output", "toolchain"]
 
 log = get_logger(__name__)
 
-RECIPE = 1
+RECIPE = 2
 """Counts changes of the argument lists: a new number makes every digest new."""
 
-_PREROLLS_S = (3, 30, None)
-"""Seconds decoded ahead of a chunk. A seek in an MPEG-TS, which has no index, can land a whole GOP too late; then the
-first frames are missing, which shows in the count, and the chunk is encoded again from further ahead."""
+_FURTHER_AHEAD_S = (Fraction(30), None)
+"""A seek in an MPEG-TS, which has no index, can land a whole GOP too late; then the first frames are missing, which
+shows in the count, and the chunk is encoded again from further ahead; at last from the start of the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ def _encode_targets(
 def _encode_video(
     job: VideoJob, source: Path, targets: Sequence[tuple[VideoOutput, Path]], on_progress: OnProgress | None
 ) -> Completed:
-    for preroll_s in _PREROLLS_S:
+    for preroll_s in (job.preroll_s, *_FURTHER_AHEAD_S):
         for _, target in targets:
             target.unlink(missing_ok=True)
         command = video_command(job, source, targets, preroll_s)
@@ -129,7 +129,7 @@ def _encode_video(
             if "-ss" not in command:
                 message = f"Chunk {job.chunk.index} (frames {job.chunk.start} to {job.chunk.end}): {error}"
                 raise EncodeFailed(message, tail) from None
-            log.warning("chunk.preroll_too_short", job=job.digest[:12], preroll_s=preroll_s, found=str(error))
+            log.warning("chunk.preroll_too_short", job=job.digest[:12], preroll_s=str(preroll_s), found=str(error))
         else:
             return done
     raise AssertionError  # pragma: no cover - the last attempt has no seek

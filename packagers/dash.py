@@ -62,9 +62,9 @@ def read_tracks(mpd: bytes, plan: PackagePlan) -> tuple[Track, ...]:
 def rewrite_dash(mpd: bytes, plan: PackagePlan) -> bytes:
     """The published MPD.
 
-    One adaptation set for each video label and each audio rendition, numbered in the plan's order; representations are
-    named as their renditions; Clear Key with the licence URL takes the place of every other key system, without a pssh
-    (dash.js refuses a Clear Key descriptor that has one).
+    One adaptation set for each video codec, range and label and for each audio rendition, numbered in the plan's order;
+    representations are named as their renditions; Clear Key with the licence URL takes the place of every other key
+    system, without a pssh (dash.js refuses a Clear Key descriptor that has one).
     """
     root = etree.fromstring(mpd, _PARSER)
     period = _child(root, "Period")
@@ -80,10 +80,13 @@ def rewrite_dash(mpd: bytes, plan: PackagePlan) -> bytes:
 
 
 def _groups(plan: PackagePlan) -> list[list[Stream]]:
-    """Streams a player may switch between: video under one key; sound never, as channel layouts differ."""
-    labels = dict.fromkeys(stream.rendition.label for stream in plan.video)
-    video = [[stream for stream in plan.video if stream.rendition.label == label] for label in labels]
-    return video + [[stream] for stream in plan.audio]
+    """Streams a player may switch between: video of one codec, range and key; sound never, as layouts differ."""
+    kinds: dict[tuple[object, ...], list[Stream]] = {}
+    for stream in plan.video:
+        rendition = stream.rendition
+        kind = (rendition.codec.partition(".")[0], rendition.dynamic_range, rendition.label)
+        kinds.setdefault(kind, []).append(stream)
+    return list(kinds.values()) + [[stream] for stream in plan.audio]
 
 
 def _representations(root: etree._Element) -> dict[str, etree._Element]:

@@ -39,16 +39,19 @@ class Totals:
 def proof_command(track: Path, key: ContentKey, coded: Path, decoded: Path, *, video: bool) -> Command:
     """Decrypt ``track``, list its coded samples in ``coded``, decode all of it and list that in ``decoded``.
 
-    MD5 for the coded samples, which are compared. Pictures are only counted: wrapped, their pixels are not hashed.
+    MD5 for the coded samples, which are compared. Pictures are only counted: every bit is parsed, but nobody sees them,
+    so they are not deblocked, and wrapped, so that their pixels are not hashed.
     """
     # any other mode would drop or repeat pictures
     timing = ("-fps_mode", "passthrough", "-c:v", "wrapped_avframe") if video else ()
-    command = samples_command(track, coded, key)
+    command = samples_command(track, coded, key, decoder=("-skip_loop_filter", "all") if video else ())
     pictures = ("-map", "0:0", *timing, "-f", "framehash", "-hash", "murmur3", str(decoded))
     return Command((*command.argv, *pictures), secret_files=command.secret_files)
 
 
-def samples_command(track: Path, samples: Path, key: ContentKey | None = None) -> Command:
+def samples_command(
+    track: Path, samples: Path, key: ContentKey | None = None, decoder: tuple[str, ...] = ()
+) -> Command:
     """List the coded samples of a track, decrypted when a key is given.
 
     The key is an option of a concat list in a memory file (an argument would be seen by every user). What is compared
@@ -59,7 +62,7 @@ def samples_command(track: Path, samples: Path, key: ContentKey | None = None) -
     if key is not None:
         script += f"option decryption_key {key.key.get_secret_value().hex()}\n"
     source = ("-f", "concat", "-safe", "0", "-i", "{secret:list}")
-    argv = ("ffmpeg", "-nostdin", "-y", "-v", "error", *_STRICT, *source)
+    argv = ("ffmpeg", "-nostdin", "-y", "-v", "error", *_STRICT, *decoder, *source)
     return Command(
         (*argv, "-map", "0:0", "-c", "copy", "-f", "framemd5", str(samples)), secret_files={"list": script.encode()}
     )

@@ -152,7 +152,7 @@ def _stream_inf(plan: PackagePlan, track: Track, group: _AudioGroup | None, aver
         f'CODECS="{codecs}"',
         f"RESOLUTION={rendition.width}x{rendition.height}",
         f"FRAME-RATE={_decimal(plan.request.renditions.frame_rate.fraction, 3)}",
-        "VIDEO-RANGE=SDR",  # every rung of every profile is BT.709
+        f"VIDEO-RANGE={rendition.dynamic_range or 'SDR'}",
         *([f'AUDIO="{group.name}"'] if group else []),
         "CLOSED-CAPTIONS=NONE",
     ]

@@ -1,9 +1,9 @@
 """The schema of a profile: one YAML file of the catalogue, reviewed like code."""
 
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from telecine.document import Document
 
@@ -14,12 +14,16 @@ class VideoCodec(StrEnum):
     """Encoders a video rung can name."""
 
     X264 = "x264"
+    X265 = "x265"
+    VP9 = "vp9"
+    SVT_AV1 = "svtav1"
 
 
 class AudioCodec(StrEnum):
     """Encoders an audio rung can name."""
 
     AAC = "aac"
+    EAC3 = "eac3"
 
 
 class VideoRung(Document):
@@ -29,10 +33,21 @@ class VideoRung(Document):
     codec: VideoCodec = VideoCodec.X264
     width: int = Field(gt=0, description="largest width; the picture keeps its shape inside width x height")
     height: int = Field(gt=0)
-    crf: float = Field(ge=0, le=51)
+    dynamic_range: Literal["sdr", "source"] = Field(
+        default="sdr", description="sdr: HDR sources are tone-mapped; source: kept as it is, in 10 bits"
+    )
+    min_source_width: int = Field(default=0, ge=0, description="made only of pictures whose longer side has this much")
+    crf: float = Field(ge=0, le=63, description="on the encoder's own scale")
     max_bps: int = Field(gt=0, description="VBV maximum rate, bits a second; its buffer holds one second")
-    preset: str = "slow"
-    label: str = Field(default="SD", description="key label: SD to 576 lines, HD to 1080")
+    preset: str = Field(default="slow", description="the encoder's own name; a number for VP9 and SVT-AV1")
+    label: str = Field(default="SD", description="key label: SD to 576 lines, HD to 1080, then UHD or UHD_HDR")
+
+    @model_validator(mode="after")
+    def _encoder_can(self) -> Self:
+        if self.codec is VideoCodec.X264 and self.dynamic_range != "sdr":
+            message = f"rung '{self.name}': x264 rungs are 8-bit SDR; HDR needs x265, vp9 or svtav1"
+            raise ValueError(message)
+        return self
 
 
 class AudioRung(Document):

@@ -1,18 +1,21 @@
 """The ladder of one master: what of a profile makes sense for its picture and sound. Pure."""
 
 from fractions import Fraction
+from typing import Literal
 
 from profiles.models import Ladder, Profile, VideoRung
 from telecine.errors import SourceRejected
 from telecine.media import Probe, VideoTrack
 
-__all__ = ["choose_ladder", "display_size"]
+__all__ = ["choose_ladder", "display_size", "dynamic_range"]
 
 _SD_LINES = 576
+_HD_LINES = 1080
+_HDR_TRANSFERS: dict[str, Literal["PQ", "HLG"]] = {"smpte2084": "PQ", "arib-std-b67": "HLG"}
 
 
 def choose_ladder(profile: Profile, probe: Probe) -> Ladder:
-    """Rungs fitted to the master: never upscaled, shape kept, sizes even, none twice; labels by output lines.
+    """Rungs fitted to the master: never upscaled, shape kept, sizes even, none twice for a codec; labels by lines.
 
     A master smaller than the smallest rung gives that one rung at the master's size. Raises SourceRejected when the
     probe has no video track.
@@ -39,16 +42,41 @@ def display_size(track: VideoTrack) -> tuple[Fraction, Fraction]:
     return (height, width) if track.rotation % 180 else (width, height)
 
 
+def dynamic_range(track: VideoTrack) -> Literal["SDR", "PQ", "HLG"]:
+    """How the track's samples map to light, by its transfer (ITU-R BT.2100); the names are those of VIDEO-RANGE."""
+    return _HDR_TRANSFERS.get(track.colour.transfer or "", "SDR")
+
+
 def _video_rungs(profile: Profile, track: VideoTrack) -> tuple[VideoRung, ...]:
     """Smallest first while choosing, so that of two equal sizes the cheaper rung stays; in catalogue order at last."""
-    chosen: dict[tuple[int, int], VideoRung] = {}
-    for rung in sorted(profile.video, key=lambda rung: (rung.width * rung.height, rung.max_bps)):
-        width, height = _fitted(rung, display_size(track))
-        label = "SD" if height <= _SD_LINES else "HD"
-        fitted = rung.model_copy(update={"width": width, "height": height, "label": label})
-        chosen.setdefault((width, height), fitted)
+    shown, chosen = display_size(track), dict[tuple[object, ...], VideoRung]()
+    worthwhile = [rung for rung in profile.video if max(shown) >= rung.min_source_width] or profile.video
+    for rung in sorted(worthwhile, key=lambda rung: (rung.width * rung.height, rung.max_bps)):
+        fitted = _fitted_rung(rung, track)
+        chosen.setdefault((fitted.codec, fitted.dynamic_range, fitted.width, fitted.height), fitted)
     names = [rung.name for rung in profile.video]
     return tuple(sorted(chosen.values(), key=lambda rung: names.index(rung.name)))
+
+
+def _fitted_rung(rung: VideoRung, track: VideoTrack) -> VideoRung:
+    width, height = _fitted(rung, display_size(track))
+    keeps_hdr = rung.dynamic_range == "source" and dynamic_range(track) != "SDR"
+    return rung.model_copy(
+        update={
+            "width": width,
+            "height": height,
+            "dynamic_range": "source" if keeps_hdr else "sdr",
+            "label": _label(min(width, height), hdr=keeps_hdr),
+        }
+    )
+
+
+def _label(lines: int, *, hdr: bool) -> str:
+    if lines <= _SD_LINES:
+        return "SD"
+    if lines <= _HD_LINES:
+        return "HD"
+    return "UHD_HDR" if hdr else "UHD"
 
 
 def _fitted(rung: VideoRung, shown: tuple[Fraction, Fraction]) -> tuple[int, int]:

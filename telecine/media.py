@@ -6,7 +6,17 @@ from pydantic import Field
 
 from telecine.document import Document, ExactSeconds, Sha256
 
-__all__ = ["AudioTrack", "Colour", "FrameRate", "Master", "Probe", "SubtitleTrack", "VideoTrack"]
+__all__ = [
+    "AudioTrack",
+    "Colour",
+    "ContentLight",
+    "FrameRate",
+    "Master",
+    "MasteringDisplay",
+    "Probe",
+    "SubtitleTrack",
+    "VideoTrack",
+]
 
 
 class FrameRate(Document):
@@ -40,6 +50,24 @@ class Colour(Document):
     range: str | None = None
 
 
+class MasteringDisplay(Document):
+    """The display an HDR master was graded on (SMPTE ST 2086): CIE 1931 chromaticities, luminance in cd/m2."""
+
+    red: tuple[ExactSeconds, ExactSeconds]
+    green: tuple[ExactSeconds, ExactSeconds]
+    blue: tuple[ExactSeconds, ExactSeconds]
+    white: tuple[ExactSeconds, ExactSeconds]
+    max_luminance: ExactSeconds
+    min_luminance: ExactSeconds
+
+
+class ContentLight(Document):
+    """Light levels of the content, cd/m2 (CTA-861.3): the brightest pixel, and the brightest frame on average."""
+
+    max_cll: int = Field(ge=0)
+    max_fall: int = Field(ge=0)
+
+
 class VideoTrack(Document):
     """One video track. Width and height are coded samples before rotation; SAR is width:height of a sample."""
 
@@ -55,6 +83,8 @@ class VideoTrack(Document):
     variable_frame_rate: bool = False
     interlaced: bool = False
     colour: Colour = Colour()
+    mastering: MasteringDisplay | None = None
+    light: ContentLight | None = None
     start: ExactSeconds
     duration: ExactSeconds
     packets: int = Field(description="coded pictures counted in the container")

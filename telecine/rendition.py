@@ -11,7 +11,10 @@ __all__ = ["Quality", "Rendition", "RenditionSet"]
 
 
 class Quality(Document):
-    """VMAF over the measured frames of one rendition (model named), every ``subsample``-th frame."""
+    """Quality over the measured frames of one rendition, every ``subsample``-th frame.
+
+    ``model`` names the measure: a VMAF model (0 to 100), or ``xpsnr`` (dB) for HDR, which no VMAF model knows.
+    """
 
     model: str
     mean: float
@@ -28,7 +31,7 @@ class Rendition(Document):
     name: str
     kind: Literal["video", "audio"]
     codec: str = Field(description="RFC 6381 string, such as avc1.64001f or mp4a.40.2")
-    label: str = Field(description="key label this rendition is encrypted under: AUDIO, SD, HD")
+    label: str = Field(description="key label this rendition is encrypted under: AUDIO, SD, HD, UHD, UHD_HDR")
     key: str
     sha256: Sha256
     size_bytes: int
@@ -39,6 +42,9 @@ class Rendition(Document):
     height: int | None = None
     frame_rate: FrameRate | None = None
     frames: int | None = None
+    dynamic_range: Literal["SDR", "PQ", "HLG"] | None = Field(
+        default=None, description="of video, as VIDEO-RANGE says it"
+    )
     channels: int | None = None
     sample_rate_hz: int | None = None
     language: str = "und"

@@ -8,7 +8,7 @@ import typer
 from telecine.cli.output import Json, console, print_json, say, table
 from telecine.errors import TelecineError
 from telecine.registry.records import Stage, TitleRecord
-from telecine.rendition import RenditionSet
+from telecine.rendition import Quality, RenditionSet
 from telecine.settings import load_settings
 from telecine.title import Priority
 
@@ -134,13 +134,19 @@ def show_renditions(found: RenditionSet, kids: dict[str, str]) -> None:
             r.codec,
             f"{r.average_bps / 1e3:,.0f}",
             f"{r.peak_bps / 1e3:,.0f}",
-            f"{r.quality.mean:.2f}" if r.quality else None,
+            _quality(r.quality),
             f"{r.label} {kids.get(r.label, '')[:8]}".strip(),
         )
         for r in found.renditions
     ]
     columns = ["Rendition", "Resolution", "Codec", "kb/s", "Peak kb/s", "VMAF", "Key (KID)"]
     table(f"Renditions: {found.frames} frames at {found.frame_rate}", columns, rows, right=columns[3:6])
+
+
+def _quality(found: Quality | None) -> str | None:
+    if found is None:
+        return None
+    return f"{found.mean:.2f}" if found.model.startswith("vmaf") else f"{found.mean:.2f} dB {found.model.upper()}"
 
 
 def require_live(record: TitleRecord) -> None:

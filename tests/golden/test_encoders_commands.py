@@ -25,7 +25,7 @@ def matches(name, command):
     return text == path.read_text()
 
 
-def a_plan(rate="24", start="0", **video):
+def a_plan(rate="24", start="0", profile="standard", **video):
     track = VideoTrack(**{
         "index": 0, "codec": "h264", "width": 1920, "height": 1080, "pixel_format": "yuv420p", "bit_depth": 8,
         "frame_rate": FrameRate.of(Fraction(rate)), "start": start, "duration": 60, "packets": 1440, **video,
@@ -35,7 +35,7 @@ def a_plan(rate="24", start="0", **video):
     )
     master = Master(uri=SOURCE.as_uri(), size_bytes=1, sha256="0" * 64)
     probe = Probe(master=master, container="mov", duration=60, video=(track,), audio=(sound,))
-    ladder = choose_ladder(load_profile("standard"), probe)
+    ladder = choose_ladder(load_profile(profile), probe)
     return plan_encode(probe, ladder, chunk_seconds=30, threads=2, toolchain="t")
 
 
@@ -43,13 +43,16 @@ def targets(job):
     return [(output, Path(f"/scratch/{output.rung.name}.mp4")) for output in job.outputs]
 
 
+HDR = {
+    "width": 3840, "height": 2160, "pixel_format": "yuv420p10le",
+    "colour": Colour(primaries="bt2020", transfer="smpte2084", matrix="bt2020nc", range="tv"),
+}  # fmt: skip
 PLANS = {
     "film": a_plan(),
     "interlaced-ts": a_plan(rate="30000/1001", start="43001/30000", interlaced=True),
-    "hdr": a_plan(
-        width=3840, height=2160, pixel_format="yuv420p10le",
-        colour=Colour(primaries="bt2020", transfer="smpte2084", matrix="bt2020nc", range="tv"),
-    ),
+    "hdr": a_plan(**HDR),
+    "netflix": a_plan(profile="netflix", **HDR),
+    "netflix-av1": a_plan(profile="netflix-av1", **HDR),
     "rgb": a_plan(width=640, height=360, pixel_format="gbrp10le", colour=Colour(matrix="gbr", range="pc")),
 }  # fmt: skip
 

@@ -11,7 +11,7 @@ from encoders.chunks import cut_chunks
 from encoders.codecs.x264 import level_for
 from encoders.complaints import complaints, damage
 from encoders.documents import AudioJob, VideoJob
-from encoders.picture import sdr_colour
+from encoders.picture import output_colour
 from encoders.plan import plan_encode
 from encoders.timing import cadence
 from profiles.load import load_profile
@@ -184,13 +184,16 @@ def test_silent_sources_get_the_colours_of_their_size_and_others_keep_theirs():
     def track(**video):
         return a_probe(**video).video[0]
 
-    assert sdr_colour(track()) == ("bt709", "bt709", "bt709")
-    assert sdr_colour(track(width=720, height=576)) == ("bt470bg", "smpte170m", "bt470bg")
-    assert sdr_colour(track(width=720, height=480)) == ("smpte170m", "smpte170m", "smpte170m")
+    def colour(source):
+        return output_colour(source, STANDARD.video[0])
+
+    assert colour(track()) == ("bt709", "bt709", "bt709")
+    assert colour(track(width=720, height=576)) == ("bt470bg", "smpte170m", "bt470bg")
+    assert colour(track(width=720, height=480)) == ("smpte170m", "smpte170m", "smpte170m")
     said = Colour(primaries="smpte170m", transfer="bt709", matrix="smpte170m")
-    assert sdr_colour(track(colour=said)) == ("smpte170m", "bt709", "smpte170m")
-    assert sdr_colour(track(colour=Colour(primaries="bt2020", transfer="smpte2084", matrix="bt2020nc")))[0] == "bt709"
-    assert sdr_colour(track(width=640, height=480, pixel_format="gbrp10le"))[2] == "bt709"
+    assert colour(track(colour=said)) == ("smpte170m", "bt709", "smpte170m")
+    assert colour(track(colour=Colour(primaries="bt2020", transfer="smpte2084", matrix="bt2020nc")))[0] == "bt709"
+    assert colour(track(width=640, height=480, pixel_format="gbrp10le"))[2] == "bt709"
 
 
 def test_complaints_leave_out_what_sound_files_say_too():

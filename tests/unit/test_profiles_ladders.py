@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from profiles.load import known_profiles, load_profile
+from profiles.models import VideoRung
 from profiles.select import choose_ladder, display_size
 from telecine.errors import SourceRejected, TelecineError
-from telecine.media import AudioTrack, FrameRate, Master, Probe, VideoTrack
+from telecine.media import AudioTrack, Colour, FrameRate, Master, Probe, VideoTrack
 
 STANDARD = load_profile("standard")
 
@@ -125,8 +126,8 @@ def test_an_own_folder_comes_first_and_unknown_names_list_what_there_is(tmp_path
     text = "name: mobile\nsummary: small\nvideo: [{name: s, width: 320, height: 180, crf: 30, max_bps: 1}]\naudio: []\n"
     (tmp_path / "mobile.yaml").write_text(text)
     assert load_profile("mobile", tmp_path).video[0].width == 320
-    assert known_profiles(tmp_path) == ("mobile", "standard")
-    with pytest.raises(TelecineError, match="no profile 'cinema'; known are: mobile, standard"):
+    assert known_profiles(tmp_path) == ("mobile", "netflix", "netflix-av1", "standard")
+    with pytest.raises(TelecineError, match="no profile 'cinema'; known are: mobile, netflix, netflix-av1, standard"):
         load_profile("cinema", tmp_path)
     with pytest.raises(TelecineError, match="no profile"):
         load_profile("../catalogue/standard")
@@ -151,3 +152,39 @@ def test_mistakes_in_a_profile_name_file_and_field(text, fault, tmp_path):
         load_profile("bad", tmp_path)
     assert "bad.yaml" in str(refused.value)
     assert fault in str(refused.value)
+
+
+PQ = {"colour": Colour(primaries="bt2020", transfer="smpte2084", matrix="bt2020nc", range="tv")}
+
+
+def test_uhd_rungs_keep_the_range_of_an_hdr_master_and_all_others_are_sdr():
+    rungs = choose_ladder(load_profile("netflix"), probe_of(3840, 2160, **PQ)).video
+    assert [(r.name, r.width, r.dynamic_range, r.label) for r in rungs] == [
+        ("2160p-hevc", 3840, "source", "UHD_HDR"),
+        ("2160p-vp9", 3840, "source", "UHD_HDR"),
+        ("1080p-hevc", 1920, "sdr", "HD"),
+        ("1080p", 1920, "sdr", "HD"),
+        ("720p", 1280, "sdr", "HD"),
+        ("480p", 854, "sdr", "SD"),
+    ]
+
+
+def test_an_sdr_master_of_uhd_gives_sdr_rungs_under_their_own_label():
+    rungs = choose_ladder(load_profile("netflix"), probe_of(3840, 2160)).video
+    assert [(r.dynamic_range, r.label) for r in rungs[:2]] == [("sdr", "UHD")] * 2
+
+
+def test_uhd_rungs_are_not_made_of_smaller_masters():
+    rungs = choose_ladder(load_profile("netflix"), probe_of(1920, 1080)).video
+    assert [rung.name for rung in rungs] == ["1080p-hevc", "1080p", "720p", "480p"]
+
+
+def test_a_profile_of_uhd_alone_still_serves_a_small_master():
+    profile = load_profile("netflix")
+    only = profile.model_copy(update={"video": profile.video[:1]})
+    assert [(r.width, r.height) for r in choose_ladder(only, probe_of(640, 360)).video] == [(640, 360)]
+
+
+def test_hdr_in_eight_bits_is_refused_with_the_rung_named():
+    with pytest.raises(ValueError, match="rung 'x': x264 rungs are 8-bit SDR"):
+        VideoRung(name="x", width=320, height=180, crf=20, max_bps=1, dynamic_range="source")

@@ -1,0 +1,29 @@
+"""AV1 by SVT-AV1, Main profile in 10 bits: capped constant quality on a fixed key-frame grid."""
+
+from collections.abc import Mapping
+
+from profiles.models import VideoRung
+
+__all__ = ["video_options"]
+
+
+def video_options(rung: VideoRung, gop_frames: int, threads: int, *, light: Mapping[str, str]) -> dict[str, str]:
+    """FFmpeg output options of one video rung; ``preset`` is 0 (slowest) to 13, ``light`` static HDR10 metadata."""
+    parameters = {
+        "scd": "0",
+        "lp": str(threads),  # SVT's level of parallelism
+        "tune": "0",  # for eyes, not for PSNR
+        **light,
+    }
+    gop = str(gop_frames)
+    return {
+        "c:v": "libsvtav1",
+        "preset": rung.preset,
+        "pix_fmt": "yuv420p10le",
+        "crf": f"{rung.crf:g}",
+        "maxrate": str(rung.max_bps),
+        "bufsize": str(rung.max_bps),
+        "g": gop,
+        "flags": "+bitexact+cgop",
+        "svtav1-params": ":".join(f"{name}={value}" for name, value in parameters.items()),
+    }
