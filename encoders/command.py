@@ -1,11 +1,12 @@
 """Commands of this stage, spelled as argument lists whose first word is a tool's bare name. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
 
 from encoders.documents import AudioJob, AudioOutput, VideoJob, VideoOutput
-from encoders.graph import Span, audio_argv, hdr_quality_argv, quality_argv, timescale, video_argv
+from encoders.graph import Span, audio_argv, hdr_quality_argv, loudness_argv, quality_argv, timescale, video_argv
 from telecine.media import FrameRate
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "audio_command",
     "hdr_quality_command",
     "join_command",
+    "loudness_command",
     "packets_command",
     "quality_command",
     "video_command",
@@ -28,9 +30,19 @@ def video_command(
     return video_argv(job, source, targets, preroll_s)
 
 
-def audio_command(job: AudioJob, source: Path, targets: Sequence[tuple[AudioOutput, Path]]) -> Argv:
-    """Encode the target rungs of one whole audio track."""
-    return audio_argv(job, source, targets)
+def audio_command(
+    job: AudioJob,
+    source: Path,
+    targets: Sequence[tuple[AudioOutput, Path]],
+    gains: Mapping[str, float] = MappingProxyType({}),
+) -> Argv:
+    """Encode the target rungs of one whole audio track, each with its gain, if any, by the output's digest."""
+    return audio_argv(job, source, targets, gains)
+
+
+def loudness_command(job: AudioJob, source: Path, outputs: Sequence[tuple[AudioOutput, str]]) -> Argv:
+    """Measure the loudness of each output's mix into a log of the working folder."""
+    return loudness_argv(job, source, outputs)
 
 
 def join_command(listing: Path, target: Path, rate: FrameRate) -> Argv:

@@ -1,6 +1,6 @@
 """Filter graphs and whole FFmpeg argument lists, spelled with ffmpeg-python (``compile()`` only). Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -16,7 +16,7 @@ from profiles.models import AudioCodec, VideoCodec, VideoRung
 from profiles.select import dynamic_range
 from telecine.media import FrameRate, VideoTrack
 
-__all__ = ["Span", "audio_argv", "hdr_quality_argv", "quality_argv", "timescale", "video_argv"]
+__all__ = ["Span", "audio_argv", "hdr_quality_argv", "loudness_argv", "quality_argv", "timescale", "video_argv"]
 
 _QUIET = ("-v", "error", "-nostdin")
 # chunks run side by side: scalers that cut each picture into slices for other cores only wait for one another
@@ -107,12 +107,15 @@ def _video_target(job: VideoJob, branch: Any, output: VideoOutput, target: Path)
     return ffmpeg.output(_rung(branch, job.track, output), f"file:{target}", **_MP4, **options)
 
 
-def audio_argv(job: AudioJob, source: Path, targets: Sequence[tuple[AudioOutput, Path]]) -> tuple[str, ...]:
-    """One ffmpeg: the whole track on the programme's clock, padded or cut to exactly its duration."""
-    sound = ffmpeg.input(f"file:{source}", protocol_whitelist="file")[str(job.track.index)]
-    branches = sound.filter_multi_output("asplit", len(targets)) if len(targets) > 1 else [sound]
+def audio_argv(
+    job: AudioJob, source: Path, targets: Sequence[tuple[AudioOutput, Path]], gains: Mapping[str, float]
+) -> tuple[str, ...]:
+    """One ffmpeg: the whole track on the programme's clock, padded or cut to exactly its duration.
+
+    ``gains`` by the digest of an output; its true peaks are then held as well.
+    """
     outputs = []
-    for position, (output, target) in enumerate(targets):
+    for branch, (output, target) in zip(_sounds(job, source, len(targets)), targets, strict=True):
         match output.rung.codec:
             case AudioCodec.AAC:
                 options = aac.audio_options(output.rung)
@@ -120,20 +123,54 @@ def audio_argv(job: AudioJob, source: Path, targets: Sequence[tuple[AudioOutput,
                 options = eac3.audio_options(output.rung)
             case _:
                 assert_never(output.rung.codec)
-        branch = _programme_sound(branches[position], job, output)
-        outputs.append(ffmpeg.output(branch, f"file:{target}", **_MP4, **options))
+        sound = _programme_sound(branch, job, output, gains.get(output.digest))
+        outputs.append(ffmpeg.output(sound, f"file:{target}", **_MP4, **options))
     return _compiled(outputs, "-copyts", *_PROGRESS)
 
 
-def _programme_sound(branch: Any, job: AudioJob, output: AudioOutput) -> Any:
+def loudness_argv(job: AudioJob, source: Path, outputs: Sequence[tuple[AudioOutput, str]]) -> tuple[str, ...]:
+    """One ffmpeg that measures each output's mix; logs go to the working folder by name, the last line counts."""
+    measured = [
+        ffmpeg.output(
+            _mixed(branch, job, output)
+            .filter("ebur128", metadata=1)
+            .filter("ametadata", mode="print", key="lavfi.r128.I", file=log_name),
+            "-",
+            f="null",
+        )
+        for branch, (output, log_name) in zip(_sounds(job, source, len(outputs)), outputs, strict=True)
+    ]
+    return _compiled(measured, "-copyts", *_PROGRESS)
+
+
+def _sounds(job: AudioJob, source: Path, count: int) -> list[Any]:
+    sound = ffmpeg.input(f"file:{source}", protocol_whitelist="file")[str(job.track.index)]
+    if count == 1:
+        return [sound]
+    branches = sound.filter_multi_output("asplit", count)
+    return [branches[position] for position in range(count)]
+
+
+def _mixed(branch: Any, job: AudioJob, output: AudioOutput) -> Any:
     hertz = output.rung.sample_rate_hz
-    samples = round(job.duration * hertz)
     # async=1 fills gaps and trims overlaps by timestamp; first_pts adds silence before a late track, cuts an early one
     branch = branch.filter(
         "aresample", **aac.mix_options(output.rung), **{"async": 1, "first_pts": round(job.start * hertz)}
     )
-    branch = branch.filter("asetpts", "N")
-    if aac.mixes_down(output.rung, job.track.channels):
+    return branch.filter("asetpts", "N")
+
+
+def _programme_sound(branch: Any, job: AudioJob, output: AudioOutput, gain_db: float | None) -> Any:
+    hertz = output.rung.sample_rate_hz
+    samples = round(job.duration * hertz)
+    branch = _mixed(branch, job, output)
+    if gain_db is not None:
+        limit = 10 ** (output.rung.true_peak_dbtp / 20)
+        # peaks between samples show at four times the rate (ITU-R BS.1770-4, annex 2), so they are held there
+        branch = branch.filter("volume", f"{gain_db}dB").filter("aresample", 4 * hertz)
+        branch = branch.filter("alimiter", limit=f"{limit:.4f}", level="disabled", latency=1)
+        branch = branch.filter("aresample", hertz)
+    elif aac.mixes_down(output.rung, job.track.channels):
         # summed channels can pass full scale: held at -1 dB (EBU R 128), which leaves room for what coding adds;
         # latency=1 takes the limiter's look-ahead back out
         branch = branch.filter("alimiter", limit="0.891", level="disabled", latency=1)

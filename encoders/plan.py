@@ -1,5 +1,7 @@
 """The plan of one title: every frame, chunk and output decided once, before anything runs. Pure."""
 
+import re
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Literal
 
@@ -9,7 +11,7 @@ from encoders.picture import keeps_hdr, largest_sdr, needs_tone_map
 from profiles.models import AudioRung, Ladder, VideoRung
 from telecine.document import Sha256, digest_of
 from telecine.errors import SourceRejected
-from telecine.media import FrameRate, Probe, VideoTrack
+from telecine.media import AudioTrack, FrameRate, Probe, VideoTrack
 
 __all__ = ["output_rate", "plan_encode"]
 
@@ -25,7 +27,7 @@ _SEARCHED_PREROLL_S = Fraction(3)
 
 
 def plan_encode(probe: Probe, ladder: Ladder, *, chunk_seconds: int, threads: int, toolchain: str) -> EncodePlan:
-    """Chunks and jobs for a qualified master: the audio job first, then one video job a chunk.
+    """Chunks and jobs for a qualified master: a job for each sound track first, then one video job a chunk.
 
     Frame ``f`` of the grid is at ``f / rate`` on the container's clock, to within half a frame: the grid is laid
     through the first picture. Equal arguments give equal plans; address and title of the master shape no digest.
@@ -52,7 +54,7 @@ def plan_encode(probe: Probe, ladder: Ladder, *, chunk_seconds: int, threads: in
         total_frames=total,
         chunks=cut,
         jobs=jobs,
-        expected_bytes=_expected_bytes(ladder, total / rate),
+        expected_bytes=_expected_bytes(ladder, total / rate, tracks=len(probe.audio)),
     )
 
 
@@ -99,14 +101,43 @@ def _video_job(probe: Probe, ladder: Ladder, chunk: Chunk, *, threads: int, tool
 
 
 def _audio_jobs(probe: Probe, ladder: Ladder, duration: Fraction, toolchain: str) -> tuple[AudioJob, ...]:
-    if not probe.audio or not ladder.audio:
-        return ()
-    track, start = probe.audio[0], probe.video[0].start
+    jobs = (
+        _audio_job(probe, track, _rungs_of(track, suffix, ladder), duration, toolchain)
+        for suffix, track in _by_suffix(probe.audio).items()
+    )
+    return tuple(job for job in jobs if job.outputs)
+
+
+def _rungs_of(track: AudioTrack, suffix: str, ladder: Ladder) -> list[AudioRung]:
+    fitting = (rung for rung in ladder.audio if track.channels >= max(1, rung.min_source_channels))
+    return [rung.model_copy(update={"name": f"{rung.name}{suffix}"}) for rung in fitting]
+
+
+def _by_suffix(tracks: Sequence[AudioTrack]) -> dict[str, AudioTrack]:
+    """The first track of each language, by what tells its renditions apart: nothing for the first, then the language.
+
+    A second track of one language may be a commentary or a mono stem; a player could not tell it from the first. A
+    further track that is empty or unreadable is left out.
+    """
+    found: dict[str, AudioTrack] = {}
+    for track in tracks:
+        if found and (track.duration <= 0 or track.channels <= 0 or track.codec == "unknown"):
+            continue
+        if track.language not in {known.language for known in found.values()}:
+            language = re.sub("[^a-z0-9]", "", track.language.lower()) or "und"
+            found[f"-{language}" if found else ""] = track
+    return found
+
+
+def _audio_job(
+    probe: Probe, track: AudioTrack, rungs: Sequence[AudioRung], duration: Fraction, toolchain: str
+) -> AudioJob:
+    start = probe.video[0].start
     outputs = []
-    for rung in ladder.audio:
+    for rung in rungs:
         digest = _output_digest("audio", probe, (track, start, duration, _shape(rung), toolchain))
         outputs.append(AudioOutput(rung=rung, digest=digest, key=f"audio/{digest}.mp4"))
-    job = AudioJob(
+    return AudioJob(
         digest=digest_of("audio job", [(output.digest, output.rung.name) for output in outputs]),
         master=probe.master,
         track=track,
@@ -114,7 +145,6 @@ def _audio_jobs(probe: Probe, ladder: Ladder, duration: Fraction, toolchain: str
         duration=duration,
         outputs=tuple(outputs),
     )
-    return (job,)
 
 
 def _output_digest(kind: Literal["video", "audio"], probe: Probe, shaping: tuple[object, ...]) -> Sha256:
@@ -126,6 +156,6 @@ def _shape(rung: VideoRung | AudioRung) -> dict[str, object]:
     return rung.model_dump(mode="json", exclude={"name", "label", "min_source_channels", "min_source_width"})
 
 
-def _expected_bytes(ladder: Ladder, duration: Fraction) -> int:
-    bits = sum(rung.max_bps for rung in ladder.video) + sum(rung.bitrate_bps for rung in ladder.audio)
+def _expected_bytes(ladder: Ladder, duration: Fraction, tracks: int) -> int:
+    bits = sum(rung.max_bps for rung in ladder.video) + tracks * sum(rung.bitrate_bps for rung in ladder.audio)
     return int(bits * duration / 8)

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from encoders.command import Argv, audio_command, video_command
+from encoders.command import Argv, audio_command, loudness_command, video_command
 from encoders.complaints import complaints, damage
 from encoders.documents import AudioJob, AudioOutput, EncodedChunk, EncodedOutput, VideoJob, VideoOutput
+from encoders.loudness import gain_for, read_integrated
 from encoders.naming import file_name
 from encoders.scratch import private_folder
 from encoders.tooling import run_tool, version_line
@@ -107,10 +108,24 @@ def _encode_targets(
             return _encode_video(job, source, pictures, on_progress)
         case AudioJob():
             sounds = [(output, targets[output.digest]) for output in job.outputs if output.digest in targets]
-            done = _run(audio_command(job, source, sounds), job.master, _progress_of_sound(job, on_progress))
+            gains = _gains(job, source, sounds, on_progress)
+            done = _run(audio_command(job, source, sounds, gains), job.master, _progress_of_sound(job, on_progress))
             for _, target in sounds:
                 verify_sound(target, duration=job.duration)
             return done
+
+
+def _gains(
+    job: AudioJob, source: Path, sounds: Sequence[tuple[AudioOutput, Path]], on_progress: OnProgress | None
+) -> dict[str, float]:
+    """The first of two passes: the gain of each output whose rung asks for a loudness, by digest."""
+    logs = [(output, target.with_suffix(".r128")) for output, target in sounds if output.rung.loudness_lufs is not None]
+    if not logs:
+        return {}
+    command = loudness_command(job, source, [(output, path.name) for output, path in logs])
+    _run(command, job.master, _progress_of_sound(job, on_progress), cwd=logs[0][1].parent)
+    found = {output.digest: gain_for(output.rung, read_integrated(path.read_text())) for output, path in logs}
+    return {digest: gain for digest, gain in found.items() if gain is not None}
 
 
 def _encode_video(
@@ -135,8 +150,8 @@ def _encode_video(
     raise AssertionError  # pragma: no cover - the last attempt has no seek
 
 
-def _run(command: Argv, master: Master, on_line: Callable[[str], None]) -> Completed:
-    done = run_tool(command, on_line=on_line)
+def _run(command: Argv, master: Master, on_line: Callable[[str], None], cwd: Path | None = None) -> Completed:
+    done = run_tool(command, on_line=on_line, cwd=cwd)
     losses = damage(done.stderr)
     if losses:
         message = f"The master {file_name(master.uri)} is damaged inside ({losses[0]}): export or upload it again."

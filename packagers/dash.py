@@ -21,6 +21,8 @@ MP4_PROTECTION = "urn:mpeg:dash:mp4protection:2011"
 _MPD = "urn:mpeg:dash:schema:mpd:2011"
 _CPS = "https://dashif.org/CPS"
 _ROLE = "urn:mpeg:dash:role:2011"
+_CICP = "urn:mpeg:mpegB:cicp:"
+_HDR_TRANSFERS = {"PQ": "16", "HLG": "18"}
 _SWITCHING = "urn:mpeg:dash:adaptation-set-switching:2016"
 _PARSER = etree.XMLParser(remove_blank_text=True, remove_comments=True, resolve_entities=False, no_network=True)
 
@@ -69,11 +71,12 @@ def rewrite_dash(mpd: bytes, plan: PackagePlan) -> bytes:
     root = etree.fromstring(mpd, _PARSER)
     period = _child(root, "Period")
     found = _representations(root)
-    sets = [_adaptation_set(group, found, plan.request.licence_url) for group in _groups(plan)]
+    groups = _groups(plan)
+    sets = [_adaptation_set(group, found, plan.request.licence_url) for group in groups]
     for old in period.findall(f"{{{_MPD}}}AdaptationSet"):
         period.remove(old)
     period.extend(sets)
-    _number(sets)
+    _number(sets, [_look(group) for group in groups])
     etree.cleanup_namespaces(root, top_nsmap={"dashif": _CPS}, keep_ns_prefixes=["cenc", "dashif", "xsi"])
     etree.indent(root, "  ")
     return etree.tostring(root, xml_declaration=True, encoding="UTF-8") + b"\n"
@@ -120,11 +123,24 @@ def _adaptation_set(group: Sequence[Stream], found: dict[str, etree._Element], l
             made.remove(child)
     _protect(made, licence_url)
     etree.SubElement(made, f"{{{_MPD}}}Role", schemeIdUri=_ROLE, value="main")
+    _signal_range(made, group[0])
     for stream in group:
         representation = deepcopy(found[stream.init_path])
         representation.set("id", stream.name)
         made.append(representation)
     return made
+
+
+def _signal_range(adaptation_set: etree._Element, stream: Stream) -> None:
+    """Code points of HDR (ISO/IEC 23091-2), which the packager finds in HEVC and AV1 only."""
+    transfer = _HDR_TRANSFERS.get(stream.rendition.dynamic_range or "SDR")
+    said = {found.get("schemeIdUri") for found in adaptation_set.findall(f"{{{_MPD}}}SupplementalProperty")}
+    if transfer is None or f"{_CICP}TransferCharacteristics" in said:
+        return
+    points = {"MatrixCoefficients": "9", "ColourPrimaries": "9", "TransferCharacteristics": transfer}
+    for name, value in points.items():
+        signalled = etree.Element(f"{{{_MPD}}}SupplementalProperty", schemeIdUri=f"{_CICP}{name}", value=value)
+        _child(adaptation_set, "Role").addprevious(signalled)
 
 
 def _protect(adaptation_set: etree._Element, licence_url: str) -> None:
@@ -143,14 +159,19 @@ def _protect(adaptation_set: etree._Element, licence_url: str) -> None:
     common[0].addnext(clear_key)
 
 
-def _number(sets: Sequence[etree._Element]) -> None:
-    """Ids from 1 in document order, as the packager's differ from run to run; video sets name each other to switch."""
-    ids = {found: str(number) for number, found in enumerate(sets, start=1)}
-    video = [found for found in sets if found.get("contentType") == "video"]
-    for found, number in ids.items():
+def _look(group: Sequence[Stream]) -> tuple[object, ...] | None:
+    """Codec and range of video: among sets of one look a player may switch without a break."""
+    first = group[0].rendition
+    return (first.codec.partition(".")[0], first.dynamic_range) if first.kind == "video" else None
+
+
+def _number(sets: Sequence[etree._Element], looks: Sequence[tuple[object, ...] | None]) -> None:
+    """Ids from 1 in document order, as the packager's differ from run to run; sets of one look name each other."""
+    ids = [str(number) for number in range(1, len(sets) + 1)]
+    for found, number, look in zip(sets, ids, looks, strict=True):
         found.set("id", number)
-        others = ",".join(ids[other] for other in video if other is not found)
-        if found in video and others:
+        others = ",".join(other for other, seen in zip(ids, looks, strict=True) if seen == look and other != number)
+        if look is not None and others:
             switching = etree.Element(f"{{{_MPD}}}SupplementalProperty", schemeIdUri=_SWITCHING, value=others)
             _child(found, "Role").addprevious(switching)
 

@@ -51,7 +51,7 @@ class VideoRung(Document):
 
 
 class AudioRung(Document):
-    """One audio rendition. Made only where the source has at least ``min_source_channels``."""
+    """One audio rendition of each of a master's tracks that has at least ``min_source_channels``."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     codec: AudioCodec = AudioCodec.AAC
@@ -59,6 +59,10 @@ class AudioRung(Document):
     bitrate_bps: int = Field(gt=0)
     sample_rate_hz: int = 48_000
     min_source_channels: int = 1
+    loudness_lufs: float | None = Field(
+        default=None, ge=-40, le=-5, description="integrated loudness to bring each track to (EBU R 128); none: kept"
+    )
+    true_peak_dbtp: float = Field(default=-1, ge=-12, le=0, description="never passed where the loudness is changed")
     label: str = "AUDIO"
 
 

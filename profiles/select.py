@@ -25,7 +25,7 @@ def choose_ladder(profile: Profile, probe: Probe) -> Ladder:
     track = probe.video[0]
     rate = track.frame_rate.fraction * (2 if track.interlaced else 1)
     gop_frames = max(1, round(profile.gop_seconds * rate))
-    channels = max((audio.channels for audio in probe.audio[:1]), default=0)
+    channels = max((audio.channels for audio in probe.audio), default=0)
     return Ladder(
         profile=profile.name,
         gop_frames=gop_frames,

@@ -86,6 +86,7 @@ def test_what_came_while_an_edge_was_away_is_read_when_it_is_back(module_redis_s
     heard = Heard()
     follow("edge-a", heard)
     until(lambda: len(heard.keys) == 100, timeout_s=3)
+    assert heard.keys == [f"t/{number}/current.json" for number in range(100)]
 
 
 def test_a_lost_stream_is_a_gap(module_redis_server, follow, until):
@@ -96,6 +97,7 @@ def test_a_lost_stream_is_a_gap(module_redis_server, follow, until):
     until(lambda: follower.connected)
     publish_invalidation(module_redis_server.url, ["t/a/current.json"])
     until(lambda: heard.keys, timeout_s=1)
+    assert heard.keys == ["t/a/current.json"]
 
 
 def test_a_restart_of_redis_is_a_gap(module_redis_server, follow, until):
@@ -107,6 +109,7 @@ def test_a_restart_of_redis_is_a_gap(module_redis_server, follow, until):
     until(lambda: heard.gaps == 2, timeout_s=6)
     publish_invalidation(module_redis_server.url, ["t/a/current.json"])
     until(lambda: heard.keys, timeout_s=2)
+    assert heard.keys == ["t/a/current.json"]
 
 
 def test_a_publisher_outlasts_a_restart_of_redis(module_redis_server, follow, until):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from encoders.command import audio_command, join_command, quality_command, video_command
+from encoders.command import audio_command, join_command, loudness_command, quality_command, video_command
 from encoders.graph import Span
 from encoders.plan import plan_encode
 from profiles.load import load_profile
@@ -85,3 +85,11 @@ def test_join_and_quality_commands_are_as_reviewed():
     span = Span(plan.probe.video[0], plan.frame_rate, 0, plan.total_frames)
     made = [(Path("/scratch/0.mp4"), "0.json"), (Path("/scratch/1.mp4"), "1.json")]
     assert matches("quality", quality_command(span, SOURCE, made, (1920, 1080), 5))
+
+
+def test_sound_of_a_target_loudness_is_measured_then_corrected_as_reviewed():
+    job = PLANS["netflix"].jobs[0]
+    logs = [(output, f"{output.rung.name}.r128") for output in job.outputs]
+    assert matches("loudness", loudness_command(job, SOURCE, logs))
+    gains = {output.digest: 3.5 for output in job.outputs}
+    assert matches("sound-corrected", audio_command(job, SOURCE, targets(job), gains))

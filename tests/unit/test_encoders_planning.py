@@ -204,3 +204,22 @@ def test_complaints_leave_out_what_sound_files_say_too():
     )
     assert complaints(said) == ("[h264] error while decoding MB 46 2, bytestream 2583", "[aac] odd but whole")
     assert damage(said) == ("[h264] error while decoding MB 46 2, bytestream 2583",)
+
+
+def test_the_first_readable_track_of_each_language_is_planned():
+    def track(index, language, **changes):
+        said = {"codec": "aac", "channels": 2, "layout": "stereo", "sample_rate_hz": 48_000, "start": 0, "duration": 60}
+        return AudioTrack(index=index, language=language, **(said | changes))
+
+    tracks = (
+        track(1, "eng"), track(2, "eng"), track(3, "FR-ca"), track(4, "deu", duration=0), track(5, "ita", codec="unknown"),
+        track(6, "und"),
+    )  # fmt: skip
+    probe = a_probe().model_copy(update={"audio": tracks})
+    plan = plan_encode(probe, choose_ladder(STANDARD, probe), chunk_seconds=30, threads=1, toolchain="t")
+    sound = [job for job in plan.jobs if isinstance(job, AudioJob)]
+    assert [(job.track.index, [output.rung.name for output in job.outputs]) for job in sound] == [
+        (1, ["stereo"]),
+        (3, ["stereo-frca"]),
+        (6, ["stereo-und"]),
+    ]

@@ -89,9 +89,10 @@ def test_labels_follow_output_lines():
 
 
 @pytest.mark.parametrize(
-    ("channels", "expected"), [((6,), ["stereo", "surround"]), ((2,), ["stereo"]), ((1, 6), ["stereo"]), ((), [])]
+    ("channels", "expected"),
+    [((6,), ["stereo", "surround"]), ((2,), ["stereo"]), ((1, 6), ["stereo", "surround"]), ((), [])],
 )
-def test_sound_is_made_where_the_main_track_has_the_channels(channels, expected):
+def test_sound_is_made_where_any_track_has_the_channels(channels, expected):
     ladder = choose_ladder(STANDARD, probe_of(640, 360, channels=channels))
     assert [rung.name for rung in ladder.audio] == expected
 

@@ -1,0 +1,94 @@
+"""Several sound tracks of one master: each by its language, at the loudness the profile asks for, in step."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from encoders.assemble import assemble
+from encoders.plan import plan_encode
+from encoders.probe import inspect_master
+from encoders.qualify import qualify
+from encoders.source import register_master
+from encoders.work import encode, toolchain
+from profiles.models import AudioRung, Profile, VideoRung
+from profiles.select import choose_ladder
+from telecine.storage.local import LocalStore
+from telecine.tools import tool_path
+
+sys.path.insert(0, str(Path(__file__).parent))
+from encoders_clips import numbered_clip, samples_of
+
+pytestmark = pytest.mark.media
+
+TARGET_LUFS, TRUE_PEAK_DBTP = -20.0, -3.0
+LOUD = (
+    "aevalsrc='0.9*sin(1000*t*2*PI)|0.9*sin(500*t*2*PI)|0.4*sin(700*t*2*PI)|0|0.3*sin(300*t*2*PI)|0.2*sin(400*t*2*PI)'"
+)
+QUIET = "aevalsrc='if(between(t,2,2.5),0.05,0.004)*sin(900*t*2*PI)'"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """English 5.1 far too loud, French mono far too quiet with a burst from 2 to 2.5 s, and a second French track."""
+    folder = tmp_path_factory.mktemp("sound")
+    sound = (
+        *("-f", "lavfi", "-i", f"{LOUD}:c=5.1:s=48000:d=6"),
+        *("-f", "lavfi", "-i", f"{QUIET}:s=48000:d=6", "-f", "lavfi", "-i", "anullsrc=r=48000:cl=stereo:d=6"),
+        *("-map", "0", "-map", "1", "-map", "2", "-map", "3", "-metadata:s:a:0", "language=eng"),
+        *("-metadata:s:a:1", "language=fra", "-metadata:s:a:2", "language=fra", "-b:a", "384k"),
+    )
+    clip = numbered_clip(folder / "tracks.mkv", sound=sound)
+    asked = {"bitrate_bps": 192_000, "loudness_lufs": TARGET_LUFS, "true_peak_dbtp": TRUE_PEAK_DBTP}
+    profile = Profile(
+        name="loud", summary="tests", gop_seconds=1, segment_gops=1,
+        video=(VideoRung(name="small", width=96, height=54, crf=20, max_bps=300_000, preset="ultrafast"),),
+        audio=(
+            AudioRung(name="stereo", channels=2, **asked),
+            AudioRung(name="surround", channels=6, min_source_channels=6, **asked),
+        ),
+    )  # fmt: skip
+    probe = qualify(inspect_master(register_master(str(clip), folder / "work"), clip))
+    plan = plan_encode(probe, choose_ladder(profile, probe), chunk_seconds=30, threads=1, toolchain=toolchain())
+    store = LocalStore(folder / "store")
+    for job in plan.jobs:
+        encode(job, clip, store, folder / "work")
+    renditions = assemble(plan, store, folder / "work")
+    paths = {}
+    for rendition in renditions.audio:
+        paths[rendition.name] = folder / f"{rendition.name}.mp4"
+        store.get_file(rendition.key, paths[rendition.name])
+    return renditions, paths
+
+
+def measured(path):
+    """Integrated loudness and true peak by FFmpeg's EBU R 128 meter."""
+    argv = [tool_path("ffmpeg"), "-nostdin", "-i", path, "-af", "ebur128=peak=true:framelog=quiet", "-f", "null", "-"]
+    said = subprocess.run(argv, check=True, capture_output=True, text=True).stderr
+    return float(re.findall(r"I: +(-?[\d.]+) LUFS", said)[-1]), float(re.findall(r"Peak: +(-?[\d.]+) dBFS", said)[-1])
+
+
+def test_each_language_is_made_once_under_a_name_of_its_own(made):
+    renditions, _ = made
+    assert [(r.name, r.channels, r.language) for r in renditions.audio] == [
+        ("stereo", 2, "eng"),
+        ("surround", 6, "eng"),
+        ("stereo-fra", 2, "fra"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["stereo", "surround", "stereo-fra"])
+def test_each_mix_has_the_loudness_and_peaks_of_the_profile(made, name):
+    _, paths = made
+    integrated, peak = measured(paths[name])
+    assert integrated == pytest.approx(TARGET_LUFS, abs=0.7)
+    assert peak <= TRUE_PEAK_DBTP + 0.5  # what AAC adds by itself
+
+
+def test_correction_moves_no_sound(made):
+    samples = samples_of(made[1]["stereo-fra"])
+    loud = [position / 48_000 for position, sample in enumerate(samples) if abs(sample) > 3_000]
+    assert loud[0] == pytest.approx(2.0, abs=0.01)
+    assert loud[-1] == pytest.approx(2.5, abs=0.01)
