@@ -212,8 +212,8 @@ def test_the_first_readable_track_of_each_language_is_planned():
         return AudioTrack(index=index, language=language, **(said | changes))
 
     tracks = (
-        track(1, "eng"), track(2, "eng"), track(3, "FR-ca"), track(4, "deu", duration=0), track(5, "ita", codec="unknown"),
-        track(6, "und"),
+        track(1, "eng"), track(2, "eng"), track(3, "FR-ca"), track(4, "deu", duration=0),
+        track(5, "ita", codec="unknown"), track(6, "und"),
     )  # fmt: skip
     probe = a_probe().model_copy(update={"audio": tracks})
     plan = plan_encode(probe, choose_ladder(STANDARD, probe), chunk_seconds=30, threads=1, toolchain="t")
