@@ -24,6 +24,18 @@ _ROLE = "urn:mpeg:dash:role:2011"
 _CICP = "urn:mpeg:mpegB:cicp:"
 _HDR_TRANSFERS = {"PQ": "16", "HLG": "18"}
 _SWITCHING = "urn:mpeg:dash:adaptation-set-switching:2016"
+_ELSEWHERE = 4
+_SCHEMA_ORDER = {
+    "AudioChannelConfiguration": 0,
+    "ContentProtection": 1,
+    "EssentialProperty": 2,
+    "SupplementalProperty": 3,
+    "Role": 5,
+    "SegmentTemplate": 6,
+    "Representation": 7,
+}
+"""Children of an adaptation set as ISO/IEC 23009-1 orders them; ``_ELSEWHERE`` is the place of what is not named."""
+
 _PARSER = etree.XMLParser(remove_blank_text=True, remove_comments=True, resolve_entities=False, no_network=True)
 
 
@@ -128,6 +140,8 @@ def _adaptation_set(group: Sequence[Stream], found: dict[str, etree._Element], l
         representation = deepcopy(found[stream.init_path])
         representation.set("id", stream.name)
         made.append(representation)
+    # the packager puts properties of colour before protection, which the schema does not allow
+    made[:] = sorted(made, key=lambda child: _SCHEMA_ORDER.get(etree.QName(child).localname, _ELSEWHERE))
     return made
 
 

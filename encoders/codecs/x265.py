@@ -21,6 +21,7 @@ def video_options(
         "min-keyint": str(gop_frames),
         "scenecut": "0",
         "open-gop": "0",
+        "high-tier": "0",  # the main tier is what devices decode; the level rises to what the cap needs
         # every key frame carries its parameter sets and SEI: the packager drops the boxes that hold them otherwise
         "repeat-headers": "1",
         "info": "0",  # no version and options in the stream

@@ -35,7 +35,8 @@ def clips() -> Path:
     folder = Path(mkdtemp(prefix="telecine-clips-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     for name, (_, width, height, _) in _VIDEO.items():
-        source = f"testsrc2=size={width}x{height}:rate={RATE}"
+        colour = "setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:range=tv"
+        source = f"testsrc2=size={width}x{height}:rate={RATE},format=yuv420p,{colour}"
         coding = ["-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", "-g", str(GOP)]
         closed = ["-keyint_min", str(GOP), "-sc_threshold", "0", "-flags", "+cgop", "-video_track_timescale", "24000"]
         _ffmpeg("-i", source, "-frames:v", str(FRAMES), *coding, *closed, str(folder / f"{name}.mp4"))

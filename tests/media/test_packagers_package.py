@@ -348,6 +348,17 @@ def test_no_argument_holds_a_key(whole):
         assert key.key.get_secret_value().hex() in command.secret_files["flags"].decode()
 
 
+def test_protection_comes_before_colour_as_the_schema_orders_them(whole):
+    bench, package = whole
+    sets = list(etree.fromstring(content(bench, package, package.dash_path)).iter("{*}AdaptationSet"))
+    video = [[etree.QName(child).localname for child in found] for found in sets if found.get("contentType") == "video"]
+    assert video
+    for names in video:
+        assert "SupplementalProperty" in names, "the clip says no colour, so nothing is shown here"
+        ranks = [("ContentProtection", "SupplementalProperty", "Role", "Representation").index(name) for name in names]
+        assert ranks == sorted(ranks)
+
+
 def test_the_manifest_is_valid_by_the_mpeg_schema(whole):
     schema = Path(__file__).parents[3] / "shared" / "conformance" / "dashschema" / "DASH-MPD.xsd"
     if not schema.exists():
