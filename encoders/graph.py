@@ -64,21 +64,18 @@ def video_argv(
 
 def _branches(pictures: Any, job: VideoJob, rungs: Sequence[VideoRung]) -> list[Any]:
     """One branch a rung: HDR rungs take the pictures as they are, all others share one tone-mapping."""
-    kept = [rung for rung in rungs if keeps_hdr(job.track, rung)]
-    mapped = [rung for rung in rungs if rung not in kept]
-    if kept and mapped:
-        *hdr, base = _split(pictures, len(kept) + 1)
-    else:
-        hdr, base = (_split(pictures, len(kept)), None) if kept else ([], pictures)
+    hdr = [keeps_hdr(job.track, rung) for rung in rungs]
     size = largest_sdr([output.rung for output in job.outputs], job.track)
-    sdr = _split(_as_sdr(base, job.track, size), len(mapped)) if mapped and size else []
-    return [hdr.pop(0) if rung in kept else sdr.pop(0) for rung in rungs]
+    taken = _split(pictures, hdr.count(True) + (not all(hdr)))
+    mapped = _split(_as_sdr(taken[-1], job.track, size), hdr.count(False)) if size and not all(hdr) else []
+    as_it_is, as_sdr = iter(taken), iter(mapped)
+    return [next(as_it_is if kept else as_sdr) for kept in hdr]
 
 
-def _split(stream: Any, count: int) -> list[Any]:
+def _split(stream: Any, count: int, by: str = "split") -> list[Any]:
     if count == 1:
         return [stream]
-    branches = stream.filter_multi_output("split", count)
+    branches = stream.filter_multi_output(by, count)
     return [branches[position] for position in range(count)]
 
 
@@ -144,11 +141,7 @@ def loudness_argv(job: AudioJob, source: Path, outputs: Sequence[tuple[AudioOutp
 
 
 def _sounds(job: AudioJob, source: Path, count: int) -> list[Any]:
-    sound = ffmpeg.input(f"file:{source}", protocol_whitelist="file")[str(job.track.index)]
-    if count == 1:
-        return [sound]
-    branches = sound.filter_multi_output("asplit", count)
-    return [branches[position] for position in range(count)]
+    return _split(ffmpeg.input(f"file:{source}", protocol_whitelist="file")[str(job.track.index)], count, "asplit")
 
 
 def _mixed(branch: Any, job: AudioJob, output: AudioOutput) -> Any:

@@ -21,21 +21,18 @@ from encoders.streams import (
     says_interlaced,
 )
 from encoders.timing import cadence
+from profiles.select import dynamic_range
 from telecine.media import (
     AudioTrack,
     Colour,
-    ContentLight,
     FrameRate,
     Master,
-    MasteringDisplay,
     Probe,
     SubtitleTrack,
     VideoTrack,
 )
 
 __all__ = ["inspect_master"]
-
-Light = tuple[MasteringDisplay | None, ContentLight | None]
 
 
 def inspect_master(master: Master, path: Path) -> Probe:
@@ -58,8 +55,10 @@ def inspect_master(master: Master, path: Path) -> Probe:
         container=header.container,
         duration=_declared_span(header, tallies),
         video=tuple(
-            _video_track(
-                stream, tallies[stream.index], media_info, check if stream is pictures else None, _light(path, stream)
+            _with_light(
+                _video_track(stream, tallies[stream.index], media_info, check if stream is pictures else None),
+                path,
+                stream,
             )
             for stream in header.streams
             if stream.kind == "video"
@@ -104,20 +103,18 @@ def _extent(stream: Stream, tally: PacketTally) -> tuple[Fraction, Fraction]:
     return tally.first * stream.time_base, (tally.last + tally.last_duration) * stream.time_base
 
 
-def _light(path: Path, stream: Stream) -> Light:
-    """Static HDR metadata: of the container, or else of the first picture (SEI, metadata OBU)."""
-    if stream.text("color_transfer") not in {"smpte2084", "arib-std-b67"}:
-        return None, None
+def _with_light(track: VideoTrack, path: Path, stream: Stream) -> VideoTrack:
+    """An HDR track with its static metadata: of the container, or else of the first picture (SEI, metadata OBU)."""
+    if dynamic_range(track) == "SDR":
+        return track
     display, light = read_light(stream.side_data)
     if display is None or light is None:
         coded = read_light(first_frame_side_data(path, stream))
         display, light = display or coded[0], light or coded[1]
-    return display, light
+    return track.model_copy(update={"mastering": display, "light": light})
 
 
-def _video_track(
-    stream: Stream, tally: PacketTally, media_info: MediaInfo, check: DecodeCheck | None, light: Light
-) -> VideoTrack:
+def _video_track(stream: Stream, tally: PacketTally, media_info: MediaInfo, check: DecodeCheck | None) -> VideoTrack:
     times = tally.times
     if check is not None and check.first_time is not None:
         times = [time for time in times if time * stream.time_base >= check.first_time] or times
@@ -125,8 +122,6 @@ def _video_track(
     found = cadence(times or [0], stream.time_base, tally.last_duration, rates)
     pixel_format = stream.text("pix_fmt") or "unknown"
     return VideoTrack(
-        mastering=light[0],
-        light=light[1],
         index=stream.index,
         codec=stream.text("codec_name") or f"unknown ({stream.fields.get('codec_tag_string', '?')})",
         width=stream.number("width"),

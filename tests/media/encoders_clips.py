@@ -3,6 +3,15 @@
 import subprocess
 from pathlib import Path
 
+from encoders.assemble import assemble
+from encoders.plan import plan_encode
+from encoders.probe import inspect_master
+from encoders.qualify import qualify
+from encoders.source import register_master
+from encoders.work import encode, toolchain
+from profiles.models import Profile
+from profiles.select import choose_ladder
+from telecine.storage.local import LocalStore
 from telecine.tools import tool_path
 
 STEP, LEVELS, DARKEST = 37, 200, 20
@@ -45,3 +54,18 @@ def samples_of(path: Path, seconds_hertz=48_000) -> list[int]:
     """First channel of a sound file as 16-bit samples."""
     raw = ffmpeg("-i", str(path), "-map", "0:a:0", "-ac", "1", "-ar", str(seconds_hertz), "-f", "s16le", "-")
     return list(memoryview(raw).cast("h"))
+
+
+def planned(path: Path, folder: Path, profile: Profile, *, chunk_seconds: int, threads: int = 1):
+    """The plan of a master that qualifies."""
+    probe = qualify(inspect_master(register_master(str(path), folder / "work"), path))
+    ladder = choose_ladder(profile, probe)
+    return plan_encode(probe, ladder, chunk_seconds=chunk_seconds, threads=threads, toolchain=toolchain())
+
+
+def released(path: Path, folder: Path, profile: Profile, **asked):
+    """Plan, renditions and store of a master, every job encoded."""
+    plan, store = planned(path, folder, profile, **asked), LocalStore(folder / "store")
+    for job in plan.jobs:
+        encode(job, path, store, folder / "work")
+    return plan, assemble(plan, store, folder / "work"), store

@@ -8,21 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from encoders.assemble import assemble
 from encoders.documents import VideoJob
-from encoders.plan import plan_encode
-from encoders.probe import inspect_master
-from encoders.qualify import qualify
 from encoders.quality import measure
-from encoders.source import register_master
-from encoders.work import encode, toolchain
+from encoders.work import encode
 from profiles.models import AudioRung, Profile, VideoCodec, VideoRung
-from profiles.select import choose_ladder
 from telecine.storage.local import LocalStore
 from telecine.tools import tool_path
 
 sys.path.insert(0, str(Path(__file__).parent))
-from encoders_clips import ffmpeg
+from encoders_clips import ffmpeg, released
 
 pytestmark = pytest.mark.media
 
@@ -63,12 +57,7 @@ def made(hdr10, tmp_path_factory):
         ),
         audio=(AudioRung(name="surround-eac3", codec="eac3", channels=6, bitrate_bps=256_000),),
     )  # fmt: skip
-    probe = qualify(inspect_master(register_master(str(hdr10), folder / "work"), hdr10))
-    plan = plan_encode(probe, choose_ladder(profile, probe), chunk_seconds=1, threads=1, toolchain=toolchain())
-    store = LocalStore(folder / "store")
-    for job in plan.jobs:
-        encode(job, hdr10, store, folder / "work")
-    return plan, assemble(plan, store, folder / "work"), store, folder
+    return *released(hdr10, folder, profile, chunk_seconds=1), folder
 
 
 def first_picture(path):

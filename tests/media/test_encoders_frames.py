@@ -8,20 +8,19 @@ from pathlib import Path
 import pytest
 
 from encoders.assemble import assemble
-from encoders.plan import plan_encode
 from encoders.probe import inspect_master
-from encoders.qualify import qualify
 from encoders.quality import measure
 from encoders.source import register_master
 from encoders.verify import read_samples
-from encoders.work import encode, toolchain
+from encoders.work import encode
 from profiles.models import AudioRung, Profile, VideoRung
-from profiles.select import choose_ladder
 from telecine.errors import EncodeFailed, SourceRejected
 from telecine.storage.local import LocalStore
 
 sys.path.insert(0, str(Path(__file__).parent))
 from encoders_clips import brightness, ffmpeg, numbered_clip, samples_of, shown_brightness
+from encoders_clips import planned as plan_of
+from encoders_clips import released as release_of
 
 pytestmark = pytest.mark.media
 SHARED = Path(__file__).parents[3] / "shared" / "media"
@@ -41,16 +40,11 @@ def small_profile(**changes):
 
 
 def planned(path, tmp_path, *, chunk_seconds=4, profile=None, threads=1):
-    probe = qualify(inspect_master(register_master(str(path), tmp_path / "work"), path))
-    ladder = choose_ladder(profile or small_profile(), probe)
-    return plan_encode(probe, ladder, chunk_seconds=chunk_seconds, threads=threads, toolchain=toolchain())
+    return plan_of(path, tmp_path, profile or small_profile(), chunk_seconds=chunk_seconds, threads=threads)
 
 
-def released(path, tmp_path, **asked):
-    plan, store = planned(path, tmp_path, **asked), LocalStore(tmp_path / "store")
-    for job in plan.jobs:
-        encode(job, path, store, tmp_path / "work")
-    return plan, assemble(plan, store, tmp_path / "work"), store
+def released(path, tmp_path, *, chunk_seconds=4, profile=None, threads=1):
+    return release_of(path, tmp_path, profile or small_profile(), chunk_seconds=chunk_seconds, threads=threads)
 
 
 def fetched(store, rendition, tmp_path):

@@ -7,19 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from encoders.assemble import assemble
-from encoders.plan import plan_encode
-from encoders.probe import inspect_master
-from encoders.qualify import qualify
-from encoders.source import register_master
-from encoders.work import encode, toolchain
 from profiles.models import AudioRung, Profile, VideoRung
-from profiles.select import choose_ladder
-from telecine.storage.local import LocalStore
 from telecine.tools import tool_path
 
 sys.path.insert(0, str(Path(__file__).parent))
-from encoders_clips import numbered_clip, samples_of
+from encoders_clips import numbered_clip, released, samples_of
 
 pytestmark = pytest.mark.media
 
@@ -50,12 +42,7 @@ def made(tmp_path_factory):
             AudioRung(name="surround", channels=6, min_source_channels=6, **asked),
         ),
     )  # fmt: skip
-    probe = qualify(inspect_master(register_master(str(clip), folder / "work"), clip))
-    plan = plan_encode(probe, choose_ladder(profile, probe), chunk_seconds=30, threads=1, toolchain=toolchain())
-    store = LocalStore(folder / "store")
-    for job in plan.jobs:
-        encode(job, clip, store, folder / "work")
-    renditions = assemble(plan, store, folder / "work")
+    _, renditions, store = released(clip, folder, profile, chunk_seconds=30)
     paths = {}
     for rendition in renditions.audio:
         paths[rendition.name] = folder / f"{rendition.name}.mp4"
