@@ -16,6 +16,7 @@ __all__ = [
     "EncodePlan",
     "EncodedChunk",
     "EncodedOutput",
+    "ShotCrf",
     "VideoJob",
     "VideoOutput",
     "job_adapter",
@@ -38,12 +39,21 @@ class Chunk(Document):
         return self.end - self.start
 
 
+class ShotCrf(Document):
+    """The constant quality of output frames [start, end) of the plan's grid, instead of the rung's own CRF."""
+
+    start: int
+    end: int
+    crf: float = Field(ge=0, le=63)
+
+
 class VideoOutput(Document):
     """One rung of one chunk; ``digest`` names source bytes, range, all parameters and the tool's version."""
 
     rung: VideoRung
     digest: Sha256
     key: str = Field(description="where the verified MP4 goes in the work store")
+    shots: tuple[ShotCrf, ...] = Field(default=(), description="inside the chunk, in order; frames of none: rung.crf")
 
 
 class AudioOutput(Document):

@@ -9,6 +9,7 @@ from typing import Any, assert_never
 import ffmpeg
 
 from encoders.codecs import aac, eac3, svtav1, vp9, x264, x265
+from encoders.codecs.zones import mean_crf
 from encoders.documents import AudioJob, AudioOutput, VideoJob, VideoOutput
 from encoders.light import av1_light, hevc_light
 from encoders.picture import is_rgb, keeps_hdr, largest_sdr, needs_tone_map, output_colour, output_format
@@ -80,21 +81,25 @@ def _split(stream: Any, count: int, by: str = "split") -> list[Any]:
 
 
 def _video_target(job: VideoJob, branch: Any, output: VideoOutput, target: Path) -> Any:
-    rate = job.frame_rate.fraction
+    rate, rung = job.frame_rate.fraction, output.rung
     pq = keeps_hdr(job.track, output.rung) and dynamic_range(job.track) == "PQ"
-    match output.rung.codec:
+    match rung.codec:
         case VideoCodec.X264:
-            options = x264.video_options(output.rung, rate, job.gop_frames, job.threads)
+            tuning = x264.tuning_parameters(rung, job.chunk, output.shots)
+            options = x264.video_options(rung, rate, job.gop_frames, job.threads, tuning=tuning)
         case VideoCodec.X265:
-            options = x265.video_options(output.rung, job.gop_frames, job.threads, pq=pq, light=hevc_light(job.track))
+            told = {"light": hevc_light(job.track), "tuning": x265.tuning_parameters(rung, job.chunk, output.shots)}
+            options = x265.video_options(rung, job.gop_frames, job.threads, pq=pq, **told)
         case VideoCodec.VP9:
-            pixels = output_format(job.track, output.rung)
-            options = vp9.video_options(output.rung, job.gop_frames, job.threads, pixels)
+            pixels = output_format(job.track, rung)
+            even = rung.model_copy(update={"crf": mean_crf(rung, job.chunk, output.shots)})
+            options = vp9.video_options(even, job.gop_frames, job.threads, pixels)
         case VideoCodec.SVT_AV1:
             light = av1_light(job.track) if pq else {}
-            options = svtav1.video_options(output.rung, job.gop_frames, job.threads, light=light)
+            even = rung.model_copy(update={"crf": mean_crf(rung, job.chunk, output.shots)})
+            options = svtav1.video_options(even, job.gop_frames, job.threads, light=light)
         case _:
-            assert_never(output.rung.codec)
+            assert_never(rung.codec)
     options |= {
         # the grid has decided already: nothing may duplicate or drop a frame behind the filters
         "fps_mode": "passthrough",

@@ -1,19 +1,20 @@
 """The plan of one title: every frame, chunk and output decided once, before anything runs. Pure."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from types import MappingProxyType
 from typing import Literal
 
 from encoders.chunks import cut_chunks
-from encoders.documents import AudioJob, AudioOutput, Chunk, EncodePlan, VideoJob, VideoOutput
+from encoders.documents import AudioJob, AudioOutput, Chunk, EncodePlan, ShotCrf, VideoJob, VideoOutput
 from encoders.picture import keeps_hdr, largest_sdr, needs_tone_map
 from profiles.models import AudioRung, Ladder, VideoRung
 from telecine.document import Sha256, digest_of
 from telecine.errors import SourceRejected
 from telecine.media import AudioTrack, FrameRate, Probe, VideoTrack
 
-__all__ = ["output_rate", "plan_encode"]
+__all__ = ["grid_of", "output_rate", "plan_encode"]
 
 
 _HD_LINES = 1080
@@ -26,22 +27,30 @@ _INDEXED_PREROLL_S = Fraction(1, 2)
 _SEARCHED_PREROLL_S = Fraction(3)
 
 
-def plan_encode(probe: Probe, ladder: Ladder, *, chunk_seconds: int, threads: int, toolchain: str) -> EncodePlan:
+def plan_encode(
+    probe: Probe,
+    ladder: Ladder,
+    *,
+    chunk_seconds: int,
+    threads: int,
+    toolchain: str,
+    shots: Mapping[str, Sequence[ShotCrf]] = MappingProxyType({}),
+) -> EncodePlan:
     """Chunks and jobs for a qualified master: a job for each sound track first, then one video job a chunk.
 
     Frame ``f`` of the grid is at ``f / rate`` on the container's clock, to within half a frame: the grid is laid
     through the first picture. Equal arguments give equal plans; address and title of the master shape no digest.
+    ``shots``: CRFs of the shots of a rung, by its name.
     """
     if not probe.video:
         raise SourceRejected(f"The master {probe.master.uri} has no video track to plan for.")
     track = probe.video[0]
-    rate = output_rate(track)
-    first, total = round(track.start * rate), _total_frames(track, rate)
+    rate, first, total = grid_of(track)
     seconds = min(chunk_seconds, _UHD_CHUNK_S) if _is_uhd(ladder) else chunk_seconds
     cut = cut_chunks(first, total, segment_frames=ladder.segment_frames, rate=rate, chunk_seconds=seconds)
     jobs: tuple[AudioJob | VideoJob, ...] = (
         *_audio_jobs(probe, ladder, total / rate, toolchain),
-        *(_video_job(probe, ladder, chunk, threads=threads, toolchain=toolchain) for chunk in cut),
+        *(_video_job(probe, ladder, chunk, threads=threads, toolchain=toolchain, shots=shots) for chunk in cut),
     )
     decided = [ladder, rate, first, total, *(job.digest for job in jobs)]
     return EncodePlan(
@@ -56,6 +65,12 @@ def plan_encode(probe: Probe, ladder: Ladder, *, chunk_seconds: int, threads: in
         jobs=jobs,
         expected_bytes=_expected_bytes(ladder, total / rate, tracks=len(probe.audio)),
     )
+
+
+def grid_of(track: VideoTrack) -> tuple[Fraction, int, int]:
+    """Rate, first frame and number of frames of the output grid of a track."""
+    rate = output_rate(track)
+    return rate, round(track.start * rate), _total_frames(track, rate)
 
 
 def output_rate(track: VideoTrack) -> Fraction:
@@ -77,7 +92,15 @@ def _total_frames(track: VideoTrack, rate: Fraction) -> int:
     return track.packets * (2 if track.interlaced else 1)
 
 
-def _video_job(probe: Probe, ladder: Ladder, chunk: Chunk, *, threads: int, toolchain: str) -> VideoJob:
+def _video_job(
+    probe: Probe,
+    ladder: Ladder,
+    chunk: Chunk,
+    *,
+    threads: int,
+    toolchain: str,
+    shots: Mapping[str, Sequence[ShotCrf]],
+) -> VideoJob:
     track = probe.video[0]
     # tone mapping is done once, at the size of the largest rung, so that size shapes the smaller rungs too
     shared = largest_sdr(ladder.video, track) if needs_tone_map(track) else None
@@ -85,8 +108,9 @@ def _video_job(probe: Probe, ladder: Ladder, chunk: Chunk, *, threads: int, tool
     outputs = []
     for rung in ladder.video:
         mapped = None if keeps_hdr(track, rung) else shared
-        digest = _output_digest("video", probe, (*range_, mapped, _shape(rung), threads, toolchain))
-        outputs.append(VideoOutput(rung=rung, digest=digest, key=f"chunks/{digest}.mp4"))
+        own = _inside(shots.get(rung.name, ()), chunk)
+        digest = _output_digest("video", probe, (*range_, mapped, _shape(rung), own, threads, toolchain))
+        outputs.append(VideoOutput(rung=rung, digest=digest, key=f"chunks/{digest}.mp4", shots=own))
     return VideoJob(
         digest=digest_of("video job", [(output.digest, output.rung.name) for output in outputs]),
         master=probe.master,
@@ -98,6 +122,12 @@ def _video_job(probe: Probe, ladder: Ladder, chunk: Chunk, *, threads: int, tool
         preroll_s=_INDEXED_PREROLL_S if _is_indexed(probe) else _SEARCHED_PREROLL_S,
         outputs=tuple(outputs),
     )
+
+
+def _inside(shots: Sequence[ShotCrf], chunk: Chunk) -> tuple[ShotCrf, ...]:
+    """The parts of shots that lie in a chunk."""
+    cut = ((max(shot.start, chunk.start), min(shot.end, chunk.end), shot.crf) for shot in shots)
+    return tuple(ShotCrf(start=start, end=end, crf=crf) for start, end, crf in cut if start < end)
 
 
 def _audio_jobs(probe: Probe, ladder: Ladder, duration: Fraction, toolchain: str) -> tuple[AudioJob, ...]:

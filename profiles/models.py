@@ -5,6 +5,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from profiles.per_title import PerTitle
 from telecine.document import Document
 
 __all__ = ["AudioCodec", "AudioRung", "Ladder", "PackagingProfile", "Profile", "VideoCodec", "VideoRung"]
@@ -40,6 +41,10 @@ class VideoRung(Document):
     crf: float = Field(ge=0, le=63, description="on the encoder's own scale")
     max_bps: int = Field(gt=0, description="VBV maximum rate, bits a second; its buffer holds one second")
     preset: str = Field(default="slow", description="the encoder's own name; a number for VP9 and SVT-AV1")
+    aq_strength: float | None = Field(
+        default=None, ge=0, le=3, description="x264, x265: adaptive quantisation; none: the encoder's own (1)"
+    )
+    psychovisual: bool = Field(default=True, description="x264, x265: spend bits on detail that no metric counts")
     label: str = Field(default="SD", description="key label: SD to 576 lines, HD to 1080, then UHD or UHD_HDR")
 
     @model_validator(mode="after")
@@ -83,6 +88,7 @@ class Profile(Document):
     video: tuple[VideoRung, ...]
     audio: tuple[AudioRung, ...]
     packaging: PackagingProfile = PackagingProfile()
+    per_title: PerTitle = PerTitle()
 
 
 class Ladder(Document):

@@ -7,7 +7,7 @@ from profiles.models import Ladder, Profile, VideoRung
 from telecine.errors import SourceRejected
 from telecine.media import Probe, VideoTrack
 
-__all__ = ["choose_ladder", "display_size", "dynamic_range"]
+__all__ = ["choose_ladder", "display_size", "dynamic_range", "fitted_size", "label_of"]
 
 _SD_LINES = 576
 _HD_LINES = 1080
@@ -59,19 +59,21 @@ def _video_rungs(profile: Profile, track: VideoTrack) -> tuple[VideoRung, ...]:
 
 
 def _fitted_rung(rung: VideoRung, track: VideoTrack) -> VideoRung:
-    width, height = _fitted(rung, display_size(track))
+    width, height = fitted_size((rung.width, rung.height), display_size(track))
     keeps_hdr = rung.dynamic_range == "source" and dynamic_range(track) != "SDR"
     return rung.model_copy(
         update={
             "width": width,
             "height": height,
             "dynamic_range": "source" if keeps_hdr else "sdr",
-            "label": _label(min(width, height), hdr=keeps_hdr),
+            "label": label_of(width, height, hdr=keeps_hdr),
         }
     )
 
 
-def _label(lines: int, *, hdr: bool) -> str:
+def label_of(width: int, height: int, *, hdr: bool = False) -> str:
+    """Key label of a picture, by its lines: those of the shorter side."""
+    lines = min(width, height)
     if lines <= _SD_LINES:
         return "SD"
     if lines <= _HD_LINES:
@@ -79,10 +81,10 @@ def _label(lines: int, *, hdr: bool) -> str:
     return "UHD_HDR" if hdr else "UHD"
 
 
-def _fitted(rung: VideoRung, shown: tuple[Fraction, Fraction]) -> tuple[int, int]:
-    scale = min(Fraction(1), rung.width / shown[0], rung.height / shown[1])
-    width, height = shown
-    return _even(width * scale, min(rung.width, int(width))), _even(height * scale, min(rung.height, int(height)))
+def fitted_size(box: tuple[int, int], shown: tuple[Fraction, Fraction]) -> tuple[int, int]:
+    """A picture fitted into a box: even, its shape kept, never larger than it is shown."""
+    (width, height), scale = shown, min(Fraction(1), box[0] / shown[0], box[1] / shown[1])
+    return _even(width * scale, min(box[0], int(width))), _even(height * scale, min(box[1], int(height)))
 
 
 def _even(length: Fraction, limit: int) -> int:

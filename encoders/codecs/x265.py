@@ -1,16 +1,38 @@
 """HEVC by x265, Main 10: capped constant quality on a fixed key-frame grid, the same bytes on every run."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
+from encoders.codecs.zones import zones
+from encoders.documents import Chunk, ShotCrf
 from profiles.models import VideoRung
 
-__all__ = ["video_options"]
+__all__ = ["tuning_parameters", "video_options"]
+
+
+def tuning_parameters(rung: VideoRung, chunk: Chunk, shots: Sequence[ShotCrf]) -> dict[str, str]:
+    """How bits are spread inside pictures, and between shots."""
+    parameters = {} if rung.psychovisual else {"psy-rd": "0", "psy-rdoq": "0"}
+    if rung.aq_strength is not None:
+        parameters["aq-strength"] = f"{rung.aq_strength:g}"
+    if shots:
+        parameters["zones"] = zones(rung.crf, chunk, shots)
+    return parameters
 
 
 def video_options(
-    rung: VideoRung, gop_frames: int, threads: int, *, pq: bool, light: Mapping[str, str]
+    rung: VideoRung,
+    gop_frames: int,
+    threads: int,
+    *,
+    pq: bool,
+    light: Mapping[str, str],
+    tuning: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, str]:
-    """FFmpeg output options of one video rung. ``pq``: ``light``, static HDR10 metadata, goes into SEI."""
+    """FFmpeg output options of one video rung. ``pq``: ``light``, static HDR10 metadata, goes into SEI.
+
+    ``tuning`` as ``tuning_parameters`` gives it.
+    """
     kilobits = rung.max_bps // 1000
     parameters = {
         "crf": f"{rung.crf:g}",
@@ -29,6 +51,7 @@ def video_options(
         # frame threads under a VBV are not repeatable, nor are rows that run ahead of one another
         "frame-threads": "1",
         **({"pools": "none"} if threads == 1 else {"pools": str(threads)}),
+        **tuning,
         **({"hdr10": "1", "hdr10-opt": "1", **light} if pq else {}),
     }
     return {

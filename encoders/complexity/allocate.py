@@ -1,0 +1,104 @@
+"""Constant slope: which CRF each shot gets so that the last bit spent buys the same quality everywhere. Pure.
+
+Of all ways to spread CRFs over shots that keep the mean VMAF of a rung, the cheapest gives every shot the same change
+of quality for a bit (Shoham and Gersho, 1988). Shots that look worst are never made worse for it.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from encoders.complexity.curves import Curve
+from encoders.complexity.documents import ShotSurvey
+from encoders.documents import ShotCrf
+
+__all__ = ["allocate"]
+
+_STEP = 0.5
+_LOWEST, _HIGHEST = -4.0, 6.0
+"""How far a shot's CRF may be from its rung's: beyond, trials of the title say too little of the shot."""
+_WORST = 0.1
+"""Share of the frames, the worst looking, whose quality is kept."""
+_ROUNDS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class _Shot:
+    survey: ShotSurvey
+    curve: Curve
+    bits: float
+    kept: float
+
+
+def allocate(curve: Curve, crf: float, shots: Sequence[ShotSurvey], gain: float) -> tuple[tuple[ShotCrf, ...], float]:
+    """CRFs of the shots of a rung encoded on ``curve`` at ``crf``, and the share of its bits they are to cost.
+
+    ``gain``: by how much the rung's VMAF differs between shots for each point the survey's differs. Nothing, and 1,
+    where no other spread is cheaper.
+    """
+    shown = _shots(curve, crf, shots, gain)
+    target = _mean(shown, [0.0] * len(shown), crf)
+    low, high = 1e-9, 1e9
+    for _ in range(_ROUNDS):  # the price of a point of VMAF, by bisection
+        price = math.sqrt(low * high)
+        low, high = (low, price) if _mean(shown, _spread(shown, crf, price), crf) >= target else (price, high)
+    offsets = _spread(shown, crf, high)
+    cost = _cost(shown, offsets) / _cost(shown, [0.0] * len(shown))
+    if cost >= 1 or not any(offsets):
+        return (), 1.0
+    spread = zip(shown, offsets, strict=True)
+    return tuple(ShotCrf(start=s.survey.start, end=s.survey.end, crf=crf + offset) for s, offset in spread), cost
+
+
+def _shots(curve: Curve, crf: float, shots: Sequence[ShotSurvey], gain: float) -> list[_Shot]:
+    frames = sum(shot.frames for shot in shots)
+    surveyed = sum(shot.vmaf * shot.frames for shot in shots) / frames
+    mean = curve.vmaf_at(crf)
+    looks = [min(0.995 * curve.ceiling, max(1.0, mean + gain * (shot.vmaf - surveyed))) for shot in shots]
+    worst = _floor([(look, shot.frames) for look, shot in zip(looks, shots, strict=True)])
+    return [
+        _Shot(
+            survey=shot,
+            curve=curve.through(crf, look),
+            bits=shot.bits_per_frame * shot.frames,
+            kept=min(look, worst),
+        )
+        for shot, look in zip(shots, looks, strict=True)
+    ]
+
+
+def _floor(looks: Sequence[tuple[float, int]]) -> float:
+    """The VMAF that all but the worst tenth of the frames pass."""
+    left = _WORST * sum(frames for _, frames in looks)
+    for look, frames in sorted(looks):
+        left -= frames
+        if left <= 0:
+            return look
+    return max(look for look, _ in looks)
+
+
+def _spread(shown: Sequence[_Shot], crf: float, price: float) -> list[float]:
+    """For each shot the offset that is cheapest when a frame's point of VMAF is worth ``price`` bits."""
+    steps = [_LOWEST + _STEP * n for n in range(round((_HIGHEST - _LOWEST) / _STEP) + 1)]
+
+    def worth(shot: _Shot, offset: float) -> float:
+        return shot.bits * math.exp(-shot.curve.bits_slope * offset) - price * shot.survey.frames * shot.curve.vmaf_at(
+            crf + offset
+        )
+
+    found = []
+    for shot in shown:
+        allowed = [step for step in steps if step <= 0 or shot.curve.vmaf_at(crf + step) >= shot.kept]
+        found.append(min(allowed, key=lambda step: worth(shot, step)))
+    return found
+
+
+def _mean(shown: Sequence[_Shot], offsets: Sequence[float], crf: float) -> float:
+    frames = sum(shot.survey.frames for shot in shown)
+    pairs = zip(shown, offsets, strict=True)
+    return sum(shot.curve.vmaf_at(crf + offset) * shot.survey.frames for shot, offset in pairs) / frames
+
+
+def _cost(shown: Sequence[_Shot], offsets: Sequence[float]) -> float:
+    pairs = zip(shown, offsets, strict=True)
+    return sum(shot.bits * math.exp(-shot.curve.bits_slope * offset) for shot, offset in pairs)

@@ -1,0 +1,229 @@
+"""The analysis of one title: survey, trials, hull, shots. Its report is a look-up when it was made before."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from encoders.complexity.allocate import allocate
+from encoders.complexity.documents import ComplexityReport, RungChoice, ShotSurvey, TrialPoint
+from encoders.complexity.hull import Choice, Trials, choose, tuned
+from encoders.complexity.survey import SURVEY_LINES, cut_stretches, survey_stretch
+from encoders.complexity.trials import Measured, Scene, Trial, run_trial
+from encoders.complexity.windows import GopSurvey, sampled_windows, shots_of
+from encoders.documents import ShotCrf
+from encoders.picture import keeps_hdr
+from encoders.plan import grid_of
+from encoders.scratch import private_folder
+from profiles.models import Ladder, VideoCodec, VideoRung
+from profiles.per_title import PerTitle
+from profiles.select import display_size, fitted_size, label_of
+from telecine.document import digest_of
+from telecine.errors import NotFound
+from telecine.log import get_logger
+from telecine.media import FrameRate, Probe, VideoTrack
+from telecine.storage.port import ObjectStore
+
+__all__ = ["Bench", "analyse"]
+
+log = get_logger(__name__)
+
+_ANALYSIS = 1
+"""Counts changes of the analysis: a new number makes every report new."""
+_VIEW = (1920, 1080)
+_SUBSAMPLE = 8
+_CRFS = {
+    VideoCodec.X264: (25, 33),
+    VideoCodec.X265: (24, 32),
+    VideoCodec.VP9: (32, 48),
+    VideoCodec.SVT_AV1: (30, 48),
+}
+"""Two CRFs a size, about where ladders lie."""
+_LEAST_GAIN, _MOST_GAIN = 0.3, 1.5
+
+
+class Bench:
+    """Where an analysis works: the source, a store for its report, scratch space, encoders at once."""
+
+    def __init__(self, source: Path, store: ObjectStore, work_dir: Path, *, at_once: int, toolchain: str) -> None:
+        self.source = source
+        self.store = store
+        self.work_dir = work_dir
+        self.at_once = at_once
+        self.toolchain = toolchain
+
+
+def analyse(probe: Probe, ladder: Ladder, policy: PerTitle, bench: Bench) -> ComplexityReport | None:
+    """What becomes of the ladder; None where the policy is off or no rung is SDR. Raises EncodeFailed, ToolFailed."""
+    track = probe.video[0]
+    rungs = [rung for rung in ladder.video if not keeps_hdr(track, rung)]
+    if policy.mode == "off" or not rungs:
+        return None
+    digest = digest_of("analysis", _ANALYSIS, probe.master.sha256, track, ladder, policy, bench.toolchain)
+    key = f"analyses/{digest}.json"
+    try:
+        return ComplexityReport.model_validate_json(bench.store.get_bytes(key)[0])
+    except (NotFound, ValidationError):
+        pass
+    report = _analysed(probe, ladder, policy, bench, rungs).model_copy(update={"digest": digest})
+    bench.store.put_bytes(key, report.model_dump_json().encode(), content_type="application/json")
+    log.info("title.analysed", shots=len(report.shots), trials=len(report.trials), cpu_s=round(report.cpu_s, 1))
+    return report
+
+
+def _analysed(
+    probe: Probe, ladder: Ladder, policy: PerTitle, bench: Bench, rungs: Sequence[VideoRung]
+) -> ComplexityReport:
+    track, (rate, first, total) = probe.video[0], grid_of(probe.video[0])
+    scene = Scene(probe.master, bench.source, track, FrameRate.of(rate), ladder.gop_frames, Fraction(1, 2), 1)
+    gops, cpu_s = _surveyed(scene, first, total, bench)
+    frames = min(policy.sample_frames, max(_fewest(rate), round(policy.sample * total)))
+    windows, view = sampled_windows(gops, frames), fitted_size(_turned(_VIEW, track), display_size(track))
+    tried = [rung for codec in _codecs(rungs) for rung in _candidates(codec, rungs, policy, track)]
+    points, more_s = _tried(scene, bench, windows, view, (*rungs, *tried))
+    choices: list[RungChoice] = []
+    shots = shots_of(gops)
+    for codec in _codecs(rungs):
+        own = [point for rung, point in zip(rungs, points, strict=False) if rung.codec is codec]
+        others = [point for rung, point in zip(tried, points[len(rungs) :], strict=True) if rung.codec is codec]
+        chosen = choose([rung for rung in rungs if rung.codec is codec], Trials(own, others))
+        fixed = [rung for rung in rungs if rung.codec is codec]
+        choices += [
+            _with_shots(rung, choice, shots, policy, _gain(gops, windows, others))
+            for rung, choice in zip(fixed, chosen, strict=True)
+        ]
+    return ComplexityReport(
+        digest="",
+        mode="shot" if policy.mode == "shot" else "title",
+        frame_rate=scene.rate,
+        gop_frames=ladder.gop_frames,
+        view_width=view[0],
+        view_height=view[1],
+        shots=shots,
+        windows=windows,
+        trials=tuple(points),
+        choices=tuple(choices),
+        cpu_s=cpu_s + more_s,
+    )
+
+
+def _fewest(rate: Fraction) -> int:
+    return round(rate)
+
+
+def _codecs(rungs: Sequence[VideoRung]) -> tuple[VideoCodec, ...]:
+    return tuple(dict.fromkeys(rung.codec for rung in rungs))
+
+
+def _turned(box: tuple[int, int], track: VideoTrack) -> tuple[int, int]:
+    """The box for a picture that is higher than wide."""
+    width, height = display_size(track)
+    return box if width >= height else (box[1], box[0])
+
+
+def _candidates(
+    codec: VideoCodec, rungs: Sequence[VideoRung], policy: PerTitle, track: VideoTrack
+) -> tuple[VideoRung, ...]:
+    """Sizes and CRFs worth trying for a codec: no larger than its largest rung, of the labels its rungs have."""
+    own = [rung for rung in rungs if rung.codec is codec]
+    largest = max(own, key=lambda rung: rung.width * rung.height)
+    boxes = (_turned((round(lines * 16 / 9), lines), track) for lines in policy.lines)
+    sizes = {fitted_size(box, display_size(track)) for box in boxes}
+    sizes = {size for size in sizes if size[0] <= largest.width and size[1] <= largest.height}
+    labels = {rung.label for rung in own}
+    made = [
+        largest.model_copy(
+            update={
+                "width": width,
+                "height": height,
+                "crf": crf,
+                "label": label_of(width, height),
+                "max_bps": _UNCAPPED,
+            }
+        )
+        for width, height in sorted(sizes, reverse=True)
+        if label_of(width, height) in labels
+        for crf in _CRFS[codec]
+    ]
+    return tuple(tuned(rung) if policy.tune else rung for rung in made)
+
+
+_UNCAPPED = 60_000_000
+
+
+def _surveyed(scene: Scene, first: int, total: int, bench: Bench) -> tuple[list[GopSurvey], float]:
+    box = _turned((round(SURVEY_LINES * 16 / 9), SURVEY_LINES), scene.track)
+    view = fitted_size(box, display_size(scene.track))
+    with ThreadPoolExecutor(bench.at_once) as pool:
+        found = list(
+            pool.map(
+                lambda stretch: survey_stretch(scene, stretch, view, bench.work_dir),
+                cut_stretches(first, total, scene.gop_frames),
+            )
+        )
+    return [gop for gops, _ in found for gop in gops], sum(cpu_s for _, cpu_s in found)
+
+
+def _tried(
+    scene: Scene,
+    bench: Bench,
+    windows: Sequence[tuple[int, int]],
+    view: tuple[int, int],
+    rungs: Sequence[VideoRung],
+) -> tuple[list[TrialPoint], float]:
+    def one(window: tuple[int, int]) -> tuple[list[Measured], float]:
+        with private_folder(bench.work_dir) as folder:
+            measured, _, cpu_s = run_trial(scene, Trial(*window, tuple(rungs), view, _SUBSAMPLE), folder)
+            return measured, cpu_s
+
+    with ThreadPoolExecutor(bench.at_once) as pool:
+        found = list(pool.map(one, windows))
+    by_rung = [[measured[n] for measured, _ in found] for n in range(len(rungs))]
+    points = [_point(rung, seen, scene.rate.fraction) for rung, seen in zip(rungs, by_rung, strict=True)]
+    return points, sum(cpu_s for _, cpu_s in found)
+
+
+def _point(rung: VideoRung, seen: Sequence[Measured], rate: Fraction) -> TrialPoint:
+    """Windows stand for equal parts of the title, so each counts the same."""
+    means = [sum(m.scores.values()) / len(m.scores) for m in seen]
+    frames = sum(len(m.bits) for m in seen)
+    return TrialPoint(
+        codec=rung.codec,
+        width=rung.width,
+        height=rung.height,
+        crf=rung.crf,
+        tuned=not rung.psychovisual,
+        bps=float(sum(sum(m.bits) for m in seen) * rate / frames),
+        vmaf=sum(means) / len(means),
+        windows=tuple(means),
+    )
+
+
+def _gain(gops: Sequence[GopSurvey], windows: Sequence[tuple[int, int]], points: Sequence[TrialPoint]) -> float:
+    """How far apart shots are at the viewing size for each point they are apart in the survey: least squares."""
+    by_start = {gop.start: gop.vmaf for gop in gops}
+    seen = [by_start[start] for start, _ in windows]
+    mean = sum(seen) / len(seen)
+    spread = sum((one - mean) ** 2 for one in seen)
+    if not points or spread <= 0:
+        return 1.0
+    slopes = [sum((s - mean) * (v - p.vmaf) for s, v in zip(seen, p.windows, strict=True)) / spread for p in points]
+    return min(_MOST_GAIN, max(_LEAST_GAIN, sum(slopes) / len(slopes)))
+
+
+def _with_shots(
+    fixed: VideoRung, choice: Choice, shots: Sequence[ShotSurvey], policy: PerTitle, gain: float
+) -> RungChoice:
+    spread, share = tuple[ShotCrf, ...](), 1.0
+    if policy.mode == "shot" and len(shots) > 1:
+        spread, share = allocate(choice.curve, choice.rung.crf, shots, gain)
+    return RungChoice(
+        fixed=fixed,
+        chosen=choice.rung,
+        target_vmaf=choice.target_vmaf,
+        fixed_bps=choice.fixed_bps,
+        chosen_bps=choice.bps * share,
+        shots=spread,
+    )

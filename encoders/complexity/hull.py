@@ -1,0 +1,100 @@
+"""The rungs of one title: on the convex hull of bits and VMAF, each as good as the profile's own. Pure."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+from encoders.complexity.curves import Curve, curve_through
+from encoders.complexity.documents import TrialPoint
+from profiles.models import VideoCodec, VideoRung
+from profiles.select import label_of
+
+__all__ = ["TUNING", "Choice", "Trials", "choose", "tuned"]
+
+TUNING: dict[VideoCodec, dict[str, object]] = {
+    VideoCodec.X264: {"psychovisual": False, "aq_strength": 0.3},
+    VideoCodec.X265: {"psychovisual": False, "aq_strength": 0.3},
+}
+"""What a tuned rung says differently, by encoder. Others have no such settings."""
+
+_WORTH = 0.98
+"""Tuning that saves less than a fiftieth of the bits is not worth giving up the detail it smooths."""
+_FINEST = 0.25
+"""CRFs are chosen on this grid, so that noise of the trials makes no new ladder."""
+_HIGHEST_CRF = {VideoCodec.X264: 40, VideoCodec.X265: 40, VideoCodec.VP9: 55, VideoCodec.SVT_AV1: 55}
+
+
+@dataclass(frozen=True, slots=True)
+class Trials:
+    """Trials of one codec: those of the profile's own rungs, and those with the tuning that may replace theirs."""
+
+    fixed: Sequence[TrialPoint]
+    tried: Sequence[TrialPoint]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What one rung becomes; ``curve`` is that of its size. ``fixed_bps``, ``bps``: as the trials see both."""
+
+    rung: VideoRung
+    curve: Curve
+    target_vmaf: float
+    fixed_bps: float
+    bps: float
+
+
+def tuned(rung: VideoRung) -> VideoRung:
+    """The rung with its encoder's tuning for equal VMAF at fewer bits."""
+    return rung.model_copy(update=TUNING.get(rung.codec, {}))
+
+
+def choose(rungs: Sequence[VideoRung], trials: Trials) -> tuple[Choice, ...]:
+    """The cheapest size and CRF for each of one codec's rungs at the quality of its own settings.
+
+    A rung keeps its key label, so its lines stay within the label's. A rung that no trial beats keeps its settings.
+    """
+    tuned_curves = _curves(trials.tried)
+    penalty = _penalty(trials.fixed, tuned_curves)
+    keep_tuning = penalty > 1 / _WORTH
+    curves = tuned_curves if keep_tuning else [_costlier(curve, penalty) for curve in tuned_curves]
+    return tuple(
+        _choice(rung, point, curves, tune=keep_tuning) for rung, point in zip(rungs, trials.fixed, strict=True)
+    )
+
+
+def _curves(points: Iterable[TrialPoint]) -> list[Curve]:
+    ordered = sorted(points, key=lambda point: (point.width * point.height, point.crf))
+    return [curve_through(list(group)) for _, group in groupby(ordered, key=lambda point: (point.width, point.height))]
+
+
+def _penalty(fixed: Sequence[TrialPoint], curves: Sequence[Curve]) -> float:
+    """By how much the bits of the profile's own settings exceed the tuned ones' at equal VMAF and size."""
+    ratios = []
+    for point in fixed:
+        curve = next((c for c in curves if (c.width, c.height) == (point.width, point.height)), None)
+        crf = curve.crf_for(point.vmaf) if curve else None
+        if curve and crf is not None:
+            ratios.append(math.log(point.bps / curve.bps_at(crf)))
+    return math.exp(sum(ratios) / len(ratios)) if ratios else 1.0
+
+
+def _costlier(curve: Curve, factor: float) -> Curve:
+    return replace(curve, log_bits=curve.log_bits + math.log(factor))
+
+
+def _choice(rung: VideoRung, own: TrialPoint, curves: Sequence[Curve], *, tune: bool) -> Choice:
+    offered = [
+        (curve.bps_at(crf), crf, curve)
+        for curve in curves
+        if label_of(curve.width, curve.height) == rung.label
+        and (crf := curve.crf_for(own.vmaf)) is not None
+        and 1 <= crf <= _HIGHEST_CRF[rung.codec]
+    ]
+    bits, crf, curve = min(offered, key=lambda offer: offer[0], default=(own.bps, rung.crf, curve_through([own])))
+    if bits >= own.bps:
+        return Choice(rung, curve_through([own]), own.vmaf, own.bps, own.bps)
+    fitted = rung.model_copy(
+        update={"width": curve.width, "height": curve.height, "crf": math.floor(crf / _FINEST) * _FINEST}
+    )
+    return Choice(tuned(fitted) if tune else fitted, curve, own.vmaf, own.bps, bits)
