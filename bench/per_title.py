@@ -19,6 +19,7 @@ from pathlib import Path
 
 from encoders.assemble import assemble
 from encoders.complexity.analyse import Bench, analyse
+from encoders.complexity.hull import fitted
 from encoders.documents import VideoJob
 from encoders.plan import plan_encode
 from encoders.probe import inspect_master
@@ -119,8 +120,7 @@ def main():
     for mode in options.modes:
         bench = Bench(options.clip.resolve(), store, work, at_once=usable_cores(), toolchain=toolchain())
         report = analyse(probe, ladder, PerTitle(mode=mode), bench)
-        chosen = ladder.model_copy(update={"video": tuple(choice.chosen for choice in report.choices)})
-        shots = {choice.chosen.name: choice.shots for choice in report.choices if choice.shots}
+        chosen, shots = fitted(ladder, report)
         plan, renditions, cpu_s = made(probe, chosen, shots, store, work, options.subsample)
         show(mode, plan, renditions, store, work)
         saved, low, high = bd_rate(anchor, [(r.average_bps, r.quality.mean) for r in renditions])

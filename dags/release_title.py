@@ -8,6 +8,7 @@ from datetime import timedelta
 from airflow.sdk import Param, dag, get_current_context, task
 from telecine_tasks import EncodeOperator, GoLiveOperator, at, record_failure
 
+from encoders.complexity.documents import ComplexityReport
 from encoders.documents import EncodePlan
 from pipeline import placing, steps
 from telecine.media import Master, Probe
@@ -23,6 +24,7 @@ DOC = """
 |---|---|
 | register | fixes the master by its bytes |
 | inspect, qualify | finds out everything about it; one that cannot become a title is **rejected with the reason** |
+| analyse | where the profile asks for it: quick trials, then the ladder and the CRFs of the shots of this very title |
 | plan | chooses the ladder, cuts the chunks on the GOP grid |
 | encode | dispatches chunks to the workers by title priority; the log shows the progress |
 | assemble, measure | joins the chunks frame-exactly, measures VMAF |
@@ -81,9 +83,19 @@ def qualify(probe: str) -> str:
 
 
 @task
-def plan(probe: str) -> str:
+def analyse(probe: str) -> str | None:
+    """The title's own ladder, where its profile asks for one; trials take minutes, not hours."""
     with at(Stage.PLAN) as release:
-        return release.keep(steps.plan(release.place, release.load(Probe, probe), release.request.profile))
+        report = steps.analyse(release.place, release.load(Probe, probe), release.request.profile)
+        return release.keep(report) if report else None
+
+
+@task
+def plan(probe: str, analysis: str | None) -> str:
+    with at(Stage.PLAN) as release:
+        report = release.load(ComplexityReport, analysis) if analysis else None
+        found = release.load(Probe, probe)
+        return release.keep(steps.plan(release.place, found, release.request.profile, analysis=report))
 
 
 @task
@@ -143,7 +155,8 @@ def fill(publication: str, edge: str) -> str:
     default_args={**PATIENT, "pool": "control", "on_failure_callback": record_failure},
 )
 def release_title() -> None:
-    planned = plan(qualify(inspect(register())))
+    qualified = qualify(inspect(register()))
+    planned = plan(qualified, analyse(qualified))
     encoded = EncodeOperator(task_id="encode", plan=planned).output
     assembled = assemble(encoded)
     measured = measure(encoded, assembled)

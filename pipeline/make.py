@@ -8,6 +8,8 @@ from pathlib import Path
 
 from pydantic import SecretBytes
 
+from encoders.complexity.documents import ComplexityReport
+from encoders.complexity.page import complexity_page
 from encoders.documents import EncodePlan
 from packagers.verify import VerifyReport
 from pipeline import steps
@@ -17,6 +19,7 @@ from pipeline.workplace import Workplace
 from telecine.document import Document
 from telecine.errors import MissingRequirement
 from telecine.keystore import SealedKeyStore, load_or_create_master_key
+from telecine.media import Probe
 from telecine.publication import Package
 from telecine.rendition import RenditionSet
 from telecine.settings import Settings
@@ -41,6 +44,7 @@ class MakeReport(Document):
     dash: str
     hls: str
     verified: VerifyReport
+    analysis: ComplexityReport | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,9 @@ def make(
     """
     place = _local_place(settings, out_dir)
     watcher.stage("inspect")
-    plan = _plan(place, request, encoders=encoders_at_once(settings))
+    probe = steps.qualify(steps.inspect_bytes(place, steps.register(place, request)))
+    analysis = _analysed(place, probe, request, out_dir, watcher)
+    plan = _plan(place, request, probe, analysis, encoders=encoders_at_once(settings))
     _need_room(out_dir, plan.expected_bytes)
     watcher.stage("encode")
     chunks = encode_here(plan, place, watcher.encode)
@@ -83,6 +89,7 @@ def make(
         dash=f"package/{package.dash_path}",
         hls=f"package/{package.hls_path}",
         verified=verified,
+        analysis=analysis,
     )
     _lay_out(place.work, package, renditions, out_dir)
     (out_dir / "report.json").write_text(report.model_dump_json(indent=2))
@@ -92,14 +99,33 @@ def make(
 
 def plan_only(request: SubmitRequest, settings: Settings) -> EncodePlan:
     """The plan alone: reads the master, writes nothing but the remembered hash. Raises SourceRejected."""
-    return _plan(_local_place(settings, settings.work_dir), request)
-
-
-def _plan(place: Workplace, request: SubmitRequest, encoders: int = 1) -> EncodePlan:
-    """``encoders`` run at once: a programme too short to give each a chunk of the usual length is cut shorter."""
+    place = _local_place(settings, settings.work_dir)
     probe = steps.qualify(steps.inspect_bytes(place, steps.register(place, request)))
+    return _plan(place, request, probe)
+
+
+def _analysed(
+    place: Workplace, probe: Probe, request: SubmitRequest, out_dir: Path, watcher: MakeWatcher
+) -> ComplexityReport | None:
+    """The analysis, if the profile asks for one, and its page in the output folder."""
+    watcher.stage("analyse")
+    analysis = steps.analyse(place, probe, request.profile)
+    if analysis is not None:
+        out_dir.mkdir(parents=True, exist_ok=True)
+        (out_dir / "analysis.html").write_text(complexity_page(request.name, analysis))
+    return analysis
+
+
+def _plan(
+    place: Workplace,
+    request: SubmitRequest,
+    probe: Probe,
+    analysis: ComplexityReport | None = None,
+    encoders: int = 1,
+) -> EncodePlan:
+    """``encoders`` run at once: a programme too short to give each a chunk of the usual length is cut shorter."""
     share = math.ceil(probe.video[0].duration / encoders)
-    return steps.plan(place, probe, request.profile, min(place.settings.chunk_seconds, share))
+    return steps.plan(place, probe, request.profile, min(place.settings.chunk_seconds, share), analysis)
 
 
 def _cache(out_dir: Path) -> Path:

@@ -1,6 +1,10 @@
 """The steps that make a package, in their order. Each is a look-up by digest when it was done before."""
 
 from encoders.assemble import assemble as assemble_renditions
+from encoders.complexity.analyse import Bench
+from encoders.complexity.analyse import analyse as analyse_title
+from encoders.complexity.documents import ComplexityReport
+from encoders.complexity.hull import fitted
 from encoders.documents import EncodePlan
 from encoders.plan import plan_encode
 from encoders.probe import inspect_master
@@ -24,6 +28,7 @@ from telecine.rendition import RenditionSet
 from telecine.title import SubmitRequest
 
 __all__ = [
+    "analyse",
     "assemble",
     "inspect",
     "inspect_bytes",
@@ -63,15 +68,33 @@ def qualify(probe: Probe) -> Probe:
     return judge(probe)
 
 
-def plan(place: Workplace, probe: Probe, profile_name: str, chunk_seconds: int | None = None) -> EncodePlan:
+def analyse(place: Workplace, probe: Probe, profile_name: str) -> ComplexityReport | None:
+    """What this title makes of the profile's rungs; None where the profile does not ask. A look-up when done before."""
+    profile = load_profile(profile_name, place.settings.catalogue_dir)
+    if profile.per_title.mode == "off":
+        return None
+    source = master_path(probe.master, place.work_dir, place.open_bucket)
+    bench = Bench(source, place.work, place.work_dir, at_once=place.settings.worker_slots, toolchain=toolchain())
+    return analyse_title(probe, choose_ladder(profile, probe), profile.per_title, bench)
+
+
+def plan(
+    place: Workplace,
+    probe: Probe,
+    profile_name: str,
+    chunk_seconds: int | None = None,
+    analysis: ComplexityReport | None = None,
+) -> EncodePlan:
     """The ladder for this master and every encode it needs; chunks as the settings say, unless told otherwise."""
     profile = load_profile(profile_name, place.settings.catalogue_dir)
+    ladder, shots = fitted(choose_ladder(profile, probe), analysis)
     return plan_encode(
         probe,
-        choose_ladder(profile, probe),
+        ladder,
         chunk_seconds=chunk_seconds or place.settings.chunk_seconds,
         threads=place.settings.encode_threads,
         toolchain=toolchain(),
+        shots=shots,
     )
 
 

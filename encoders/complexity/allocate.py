@@ -14,7 +14,7 @@ from encoders.documents import ShotCrf
 
 __all__ = ["allocate"]
 
-_STEP = 0.5
+_STEP = 0.25
 _LOWEST, _HIGHEST = -4.0, 6.0
 """How far a shot's CRF may be from its rung's: beyond, trials of the title say too little of the shot."""
 _WORST = 0.1
@@ -42,7 +42,7 @@ def allocate(curve: Curve, crf: float, shots: Sequence[ShotSurvey], gain: float)
     for _ in range(_ROUNDS):  # the price of a point of VMAF, by bisection
         price = math.sqrt(low * high)
         low, high = (low, price) if _mean(shown, _spread(shown, crf, price), crf) >= target else (price, high)
-    offsets = _spread(shown, crf, high)
+    offsets = _trimmed(shown, _spread(shown, crf, high), crf, target)
     cost = _cost(shown, offsets) / _cost(shown, [0.0] * len(shown))
     if cost >= 1 or not any(offsets):
         return (), 1.0
@@ -90,6 +90,19 @@ def _spread(shown: Sequence[_Shot], crf: float, price: float) -> list[float]:
     for shot in shown:
         allowed = [step for step in steps if step <= 0 or shot.curve.vmaf_at(crf + step) >= shot.kept]
         found.append(min(allowed, key=lambda step: worth(shot, step)))
+    return found
+
+
+def _trimmed(shown: Sequence[_Shot], offsets: Sequence[float], crf: float, target: float) -> list[float]:
+    """CRFs come in steps, so the mean is a little above its target: given back where it frees the most bits."""
+    found = list(offsets)
+    by_bits = sorted(range(len(shown)), key=lambda n: -shown[n].bits * math.exp(-shown[n].curve.bits_slope * found[n]))
+    for n in by_bits:
+        higher = found[n] + _STEP
+        fits = higher <= 0 or shown[n].curve.vmaf_at(crf + higher) >= shown[n].kept
+        tried = [*found[:n], higher, *found[n + 1 :]]
+        if fits and higher <= _HIGHEST and _mean(shown, tried, crf) >= target:
+            found = tried
     return found
 
 

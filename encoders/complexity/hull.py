@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from encoders.complexity.curves import Curve, curve_through
-from encoders.complexity.documents import TrialPoint
-from profiles.models import VideoCodec, VideoRung
+from encoders.complexity.documents import ComplexityReport, TrialPoint
+from encoders.documents import ShotCrf
+from profiles.models import Ladder, VideoCodec, VideoRung
 from profiles.select import label_of
 
-__all__ = ["TUNING", "Choice", "Trials", "choose", "tuned"]
+__all__ = ["TUNING", "Choice", "Trials", "choose", "fitted", "tuned"]
 
 TUNING: dict[VideoCodec, dict[str, object]] = {
     VideoCodec.X264: {"psychovisual": False, "aq_strength": 0.3},
@@ -20,6 +21,8 @@ TUNING: dict[VideoCodec, dict[str, object]] = {
 
 _WORTH = 0.98
 """Tuning that saves less than a fiftieth of the bits is not worth giving up the detail it smooths."""
+_BEATEN = 0.99
+"""A rung is given up for one that saves at least a hundredth."""
 _FINEST = 0.25
 """CRFs are chosen on this grid, so that noise of the trials makes no new ladder."""
 _HIGHEST_CRF = {VideoCodec.X264: 40, VideoCodec.X265: 40, VideoCodec.VP9: 55, VideoCodec.SVT_AV1: 55}
@@ -42,6 +45,16 @@ class Choice:
     target_vmaf: float
     fixed_bps: float
     bps: float
+
+
+def fitted(ladder: Ladder, report: ComplexityReport | None) -> tuple[Ladder, dict[str, tuple[ShotCrf, ...]]]:
+    """The ladder with the rungs of a report in place of the profile's, and the CRFs of their shots by rung."""
+    if report is None:
+        return ladder, {}
+    chosen = {choice.chosen.name: choice.chosen for choice in report.choices}
+    rungs = tuple(chosen.get(rung.name, rung) for rung in ladder.video)
+    shots = {choice.chosen.name: choice.shots for choice in report.choices if choice.shots}
+    return ladder.model_copy(update={"video": rungs}), shots
 
 
 def tuned(rung: VideoRung) -> VideoRung:
@@ -92,7 +105,7 @@ def _choice(rung: VideoRung, own: TrialPoint, curves: Sequence[Curve], *, tune: 
         and 1 <= crf <= _HIGHEST_CRF[rung.codec]
     ]
     bits, crf, curve = min(offered, key=lambda offer: offer[0], default=(own.bps, rung.crf, curve_through([own])))
-    if bits >= own.bps:
+    if bits >= own.bps * _BEATEN:
         return Choice(rung, curve_through([own]), own.vmaf, own.bps, own.bps)
     fitted = rung.model_copy(
         update={"width": curve.width, "height": curve.height, "crf": math.floor(crf / _FINEST) * _FINEST}
