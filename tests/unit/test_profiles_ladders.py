@@ -128,7 +128,7 @@ def test_an_own_folder_comes_first_and_unknown_names_list_what_there_is(tmp_path
     (tmp_path / "mobile.yaml").write_text(text)
     assert load_profile("mobile", tmp_path).video[0].width == 320
     assert known_profiles(tmp_path) == ("mobile", "netflix", "netflix-av1", "standard")
-    with pytest.raises(TelecineError, match="no profile 'cinema'; known are: mobile, netflix, netflix-av1, standard"):
+    with pytest.raises(TelecineError, match="no profile 'cinema'; known are: mobile, netflix, netflix-av1, netflix-per-title, standard"):
         load_profile("cinema", tmp_path)
     with pytest.raises(TelecineError, match="no profile"):
         load_profile("../catalogue/standard")
