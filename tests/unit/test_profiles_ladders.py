@@ -129,7 +129,7 @@ def test_an_own_folder_comes_first_and_unknown_names_list_what_there_is(tmp_path
     assert load_profile("mobile", tmp_path).video[0].width == 320
     ours = {"netflix", "netflix-av1", "netflix-per-title", "standard"}
     assert {"mobile", *ours} <= set(known_profiles(tmp_path))
-    with pytest.raises(TelecineError, match="no profile 'cinema'; known are: .*mobile, netflix, "):
+    with pytest.raises(TelecineError, match=r"no profile 'cinema'; known are: .*mobile, netflix, "):
         load_profile("cinema", tmp_path)
     with pytest.raises(TelecineError, match="no profile"):
         load_profile("../catalogue/standard")
