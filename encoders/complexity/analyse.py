@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from encoders.complexity.allocate import allocate
 from encoders.complexity.documents import ComplexityReport, RungChoice, ShotSurvey, TrialPoint
-from encoders.complexity.hull import Choice, Trials, choose, tuned
+from encoders.complexity.hull import Choice, Trials, choose, spared, tuned
 from encoders.complexity.survey import SURVEY_LINES, cut_stretches, survey_stretch
 from encoders.complexity.trials import Measured, Scene, Trial, run_trial
 from encoders.complexity.windows import GopSurvey, sampled_windows, shots_of
@@ -30,7 +30,7 @@ __all__ = ["Bench", "analyse"]
 
 log = get_logger(__name__)
 
-_ANALYSIS = 1
+_ANALYSIS = 2
 """Counts changes of the analysis: a new number makes every report new."""
 _VIEW = (1920, 1080)
 _SUBSAMPLE = 8
@@ -41,6 +41,7 @@ _CRFS = {
     VideoCodec.SVT_AV1: (30, 48),
 }
 """Two CRFs a size, about where ladders lie."""
+_UNCAPPED = 60_000_000
 _LEAST_GAIN, _MOST_GAIN = 0.3, 1.5
 
 
@@ -81,19 +82,20 @@ def _analysed(
     gops, cpu_s = _surveyed(scene, first, total, bench)
     frames = min(policy.sample_frames, max(_fewest(rate), round(policy.sample * total)))
     windows, view = sampled_windows(gops, frames), fitted_size(_turned(_VIEW, track), display_size(track))
-    tried = [rung for codec in _codecs(rungs) for rung in _candidates(codec, rungs, policy, track)]
-    points, more_s = _tried(scene, bench, windows, view, (*rungs, *tried))
-    choices: list[RungChoice] = []
-    shots = shots_of(gops)
-    for codec in _codecs(rungs):
-        own = [point for rung, point in zip(rungs, points, strict=False) if rung.codec is codec]
-        others = [point for rung, point in zip(tried, points[len(rungs) :], strict=True) if rung.codec is codec]
-        chosen = choose([rung for rung in rungs if rung.codec is codec], Trials(own, others))
-        fixed = [rung for rung in rungs if rung.codec is codec]
-        choices += [
-            _with_shots(rung, choice, shots, policy, _gain(gops, windows, others))
-            for rung, choice in zip(fixed, chosen, strict=True)
-        ]
+    shots, choices, points = shots_of(gops), list[RungChoice](), list[TrialPoint]()
+    for codec in dict.fromkeys(rung.codec for rung in rungs):
+        own = [rung for rung in rungs if rung.codec is codec]
+        tried = _candidates(own, policy, track)
+        left_out = spared(own, {(rung.width, rung.height) for rung in tried})
+        asked = [*(rung for rung in own if rung is not left_out), *tried]
+        found, more_s = _tried(scene, bench, windows, view, asked)
+        cpu_s += more_s
+        points += found
+        measured = iter(found)
+        trials = Trials([None if rung is left_out else next(measured) for rung in own], list(measured))
+        gain = _gain(gops, windows, trials.tried)
+        pairs = zip(own, choose(own, trials), strict=True)
+        choices += [_with_shots(rung, choice, shots, policy, gain) for rung, choice in pairs]
     return ComplexityReport(
         digest="",
         mode="shot" if policy.mode == "shot" else "title",
@@ -105,16 +107,12 @@ def _analysed(
         windows=windows,
         trials=tuple(points),
         choices=tuple(choices),
-        cpu_s=cpu_s + more_s,
+        cpu_s=cpu_s,
     )
 
 
 def _fewest(rate: Fraction) -> int:
     return round(rate)
-
-
-def _codecs(rungs: Sequence[VideoRung]) -> tuple[VideoCodec, ...]:
-    return tuple(dict.fromkeys(rung.codec for rung in rungs))
 
 
 def _turned(box: tuple[int, int], track: VideoTrack) -> tuple[int, int]:
@@ -123,11 +121,8 @@ def _turned(box: tuple[int, int], track: VideoTrack) -> tuple[int, int]:
     return box if width >= height else (box[1], box[0])
 
 
-def _candidates(
-    codec: VideoCodec, rungs: Sequence[VideoRung], policy: PerTitle, track: VideoTrack
-) -> tuple[VideoRung, ...]:
-    """Sizes and CRFs worth trying for a codec: no larger than its largest rung, of the labels its rungs have."""
-    own = [rung for rung in rungs if rung.codec is codec]
+def _candidates(own: Sequence[VideoRung], policy: PerTitle, track: VideoTrack) -> tuple[VideoRung, ...]:
+    """Sizes and CRFs worth trying for a codec's rungs: none larger than their largest, of the labels they have."""
     largest = max(own, key=lambda rung: rung.width * rung.height)
     boxes = (_turned((round(lines * 16 / 9), lines), track) for lines in policy.lines)
     sizes = {fitted_size(box, display_size(track)) for box in boxes}
@@ -145,12 +140,9 @@ def _candidates(
         )
         for width, height in sorted(sizes, reverse=True)
         if label_of(width, height) in labels
-        for crf in _CRFS[codec]
+        for crf in _CRFS[largest.codec]
     ]
     return tuple(tuned(rung) if policy.tune else rung for rung in made)
-
-
-_UNCAPPED = 60_000_000
 
 
 def _surveyed(scene: Scene, first: int, total: int, bench: Bench) -> tuple[list[GopSurvey], float]:

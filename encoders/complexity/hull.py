@@ -1,7 +1,7 @@
 """The rungs of one title: on the convex hull of bits and VMAF, each as good as the profile's own. Pure."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -11,7 +11,7 @@ from encoders.documents import ShotCrf
 from profiles.models import Ladder, VideoCodec, VideoRung
 from profiles.select import label_of
 
-__all__ = ["TUNING", "Choice", "Trials", "choose", "fitted", "tuned"]
+__all__ = ["TUNING", "Choice", "Trials", "choose", "fitted", "spared", "tuned"]
 
 TUNING: dict[VideoCodec, dict[str, object]] = {
     VideoCodec.X264: {"psychovisual": False, "aq_strength": 0.3},
@@ -30,9 +30,12 @@ _HIGHEST_CRF = {VideoCodec.X264: 40, VideoCodec.X265: 40, VideoCodec.VP9: 55, Vi
 
 @dataclass(frozen=True, slots=True)
 class Trials:
-    """Trials of one codec: those of the profile's own rungs, and those with the tuning that may replace theirs."""
+    """Trials of one codec: those of the profile's own rungs, and those with the tuning that may replace theirs.
 
-    fixed: Sequence[TrialPoint]
+    ``fixed`` is in the order of the rungs, None for one that was ``spared`` its own trial.
+    """
+
+    fixed: Sequence[TrialPoint | None]
     tried: Sequence[TrialPoint]
 
 
@@ -68,12 +71,23 @@ def choose(rungs: Sequence[VideoRung], trials: Trials) -> tuple[Choice, ...]:
     A rung keeps its key label, so its lines stay within the label's. A rung that no trial beats keeps its settings.
     """
     tuned_curves = _curves(trials.tried)
-    penalty = _penalty(trials.fixed, tuned_curves)
+    offset, penalty = _relation([point for point in trials.fixed if point], tuned_curves)
     keep_tuning = penalty > 1 / _WORTH
     curves = tuned_curves if keep_tuning else [_costlier(curve, penalty) for curve in tuned_curves]
-    return tuple(
-        _choice(rung, point, curves, tune=keep_tuning) for rung, point in zip(rungs, trials.fixed, strict=True)
-    )
+    own = [
+        point or _derived(rung, tuned_curves, offset, penalty) for rung, point in zip(rungs, trials.fixed, strict=True)
+    ]
+    return tuple(_choice(rung, point, curves, tune=keep_tuning) for rung, point in zip(rungs, own, strict=True))
+
+
+def spared(rungs: Sequence[VideoRung], sizes: Collection[tuple[int, int]]) -> VideoRung | None:
+    """The rung of one codec whose own trial would cost most and can be told from the others': the largest.
+
+    None where no smaller rung has a size that is tried with the tuning too, from which the difference would show.
+    """
+    largest = max(rungs, key=lambda rung: rung.width * rung.height)
+    alike = [rung for rung in rungs if rung is not largest and (rung.width, rung.height) in sizes]
+    return largest if alike and (largest.width, largest.height) in sizes else None
 
 
 def _curves(points: Iterable[TrialPoint]) -> list[Curve]:
@@ -81,15 +95,42 @@ def _curves(points: Iterable[TrialPoint]) -> list[Curve]:
     return [curve_through(list(group)) for _, group in groupby(ordered, key=lambda point: (point.width, point.height))]
 
 
-def _penalty(fixed: Sequence[TrialPoint], curves: Sequence[Curve]) -> float:
-    """By how much the bits of the profile's own settings exceed the tuned ones' at equal VMAF and size."""
-    ratios = []
+def _relation(fixed: Sequence[TrialPoint], curves: Sequence[Curve]) -> tuple[float, float]:
+    """The profile's own settings against the tuned ones, where both were tried at a size: the steps of CRF that the
+    tuned ones may be higher at equal VMAF, and by what factor the own ones' bits exceed theirs then.
+    """
+    found = []
     for point in fixed:
-        curve = next((c for c in curves if (c.width, c.height) == (point.width, point.height)), None)
+        curve = _of_size(curves, point.width, point.height)
         crf = curve.crf_for(point.vmaf) if curve else None
         if curve and crf is not None:
-            ratios.append(math.log(point.bps / curve.bps_at(crf)))
-    return math.exp(sum(ratios) / len(ratios)) if ratios else 1.0
+            found.append((crf - point.crf, math.log(point.bps / curve.bps_at(crf))))
+    if not found:
+        return 0.0, 1.0
+    return sum(offset for offset, _ in found) / len(found), math.exp(sum(ratio for _, ratio in found) / len(found))
+
+
+def _derived(rung: VideoRung, curves: Sequence[Curve], offset: float, penalty: float) -> TrialPoint:
+    """The trial a spared rung would have had."""
+    curve = _of_size(curves, rung.width, rung.height)
+    if curve is None:
+        message = f"rung '{rung.name}' was neither tried nor can it be told from others"
+        raise ValueError(message)
+    crf = rung.crf + offset
+    return TrialPoint(
+        codec=rung.codec,
+        width=rung.width,
+        height=rung.height,
+        crf=rung.crf,
+        tuned=False,
+        bps=curve.bps_at(crf) * penalty,
+        vmaf=curve.vmaf_at(crf),
+        windows=(),
+    )
+
+
+def _of_size(curves: Sequence[Curve], width: int, height: int) -> Curve | None:
+    return next((curve for curve in curves if (curve.width, curve.height) == (width, height)), None)
 
 
 def _costlier(curve: Curve, factor: float) -> Curve:

@@ -10,7 +10,7 @@ from encoders.codecs.zones import mean_crf, zones
 from encoders.complexity.allocate import allocate
 from encoders.complexity.curves import SLOPE, Curve, curve_through
 from encoders.complexity.documents import ComplexityReport, RungChoice, ShotSurvey, TrialPoint
-from encoders.complexity.hull import Trials, choose, fitted, tuned
+from encoders.complexity.hull import Trials, choose, fitted, spared, tuned
 from encoders.complexity.page import complexity_page
 from encoders.complexity.survey import cut_stretches
 from encoders.complexity.windows import GopSurvey, sampled_windows, shots_of
@@ -88,6 +88,18 @@ def test_every_rung_gets_the_cheapest_size_that_reaches_its_quality():
     for choice, own in zip(chosen, trials.fixed, strict=True):
         assert choice.bps < own.bps
         assert choice.curve.vmaf_at(choice.rung.crf) >= own.vmaf - 1e-6, "never worse than the rung it replaces"
+
+
+def test_the_costliest_trial_is_spared_and_told_from_the_others():
+    rungs = [a_rung("1080p", H, 23), a_rung("720p", Q, 23), a_rung("480p", L, 24, label="SD")]
+    assert spared(rungs, {H, Q}) is rungs[0]
+    assert spared(rungs, {H}) is None
+    assert spared(rungs[:1], {H}) is None
+    trials = hull_trials()
+    with_all, without = choose(rungs, trials), choose(rungs, Trials([None, *trials.fixed[1:]], trials.tried))
+    assert without[0].target_vmaf == pytest.approx(with_all[0].target_vmaf, abs=1e-6)
+    assert without[0].fixed_bps == pytest.approx(with_all[0].fixed_bps, rel=1e-6)
+    assert without[0].rung == with_all[0].rung
 
 
 def test_a_rung_keeps_the_lines_its_key_label_allows():
