@@ -87,7 +87,7 @@ def test_a_policy_that_is_off_costs_nothing(master, tmp_path):
 
 
 @pytest.mark.parametrize("codec", ["x264", "x265"])
-def test_a_shot_with_a_higher_crf_gets_fewer_bits_and_the_others_keep_theirs(codec, master, tmp_path):
+def test_a_shot_with_a_higher_crf_gets_fewer_bits_and_the_one_before_keeps_its(codec, master, tmp_path):
     probe = inspected(master, tmp_path)
     rung = VideoRung(name="big", codec=codec, width=320, height=180, crf=22, max_bps=20_000_000, preset="ultrafast")
     ladder = choose_ladder(a_profile(codec).model_copy(update={"video": (rung,)}), probe)
@@ -104,4 +104,3 @@ def test_a_shot_with_a_higher_crf_gets_fewer_bits_and_the_others_keep_theirs(cod
     before, after = bits["even"], bits["told"]
     assert after[1] < 0.8 * before[1], "six steps of CRF are about half the bits"
     assert abs(after[0] - before[0]) <= 0.05 * before[0]
-    assert abs(after[2] - before[2]) <= 0.1 * before[2]
