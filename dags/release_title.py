@@ -79,7 +79,7 @@ def inspect(master: str) -> str:
 @task
 def qualify(probe: str) -> str:
     with at(Stage.QUALIFY) as release:
-        return release.keep(steps.qualify(release.load(Probe, probe)))
+        return release.keep(steps.qualify(release.place, release.load(Probe, probe), release.request.profile))
 
 
 @task

@@ -82,7 +82,7 @@ def _video_rendition(plan: EncodePlan, position: int, store: ObjectStore, work_d
 def _audio_rendition(job: AudioJob, position: int, store: ObjectStore, work_dir: Path) -> Rendition:
     """Sound is encoded whole: the job's own file is the rendition, so nothing is copied."""
     output = job.outputs[position]
-    digest = digest_of("audio rendition", _JOINING, output.digest, job.track.language)
+    digest = digest_of("audio rendition", _JOINING, output.digest, job.track.language, job.track.role)
     known = _found(digest, output.rung, store)
     if known is not None:
         return known
@@ -98,6 +98,9 @@ def _audio_rendition(job: AudioJob, position: int, store: ObjectStore, work_dir:
                 "channels": output.rung.channels,
                 "sample_rate_hz": output.rung.sample_rate_hz,
                 "language": job.track.language,
+                "role": job.track.role,
+                "atmos": output.rung.atmos,
+                "loudness": made.loudness,
             }
         )
     _keep(described, digest, store)

@@ -98,4 +98,5 @@ _CONFIGURATIONS: dict[bytes, Callable[[bytes], str]] = {
     b"av1C": _av1,
     b"esds": _aac,
     b"dec3": lambda _: "ec-3",
+    b"dac3": lambda _: "ac-3",
 }

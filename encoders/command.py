@@ -6,21 +6,39 @@ from pathlib import Path
 from types import MappingProxyType
 
 from encoders.documents import AudioJob, AudioOutput, VideoJob, VideoOutput
-from encoders.graph import Span, audio_argv, hdr_quality_argv, loudness_argv, quality_argv, timescale, video_argv
-from telecine.media import FrameRate
+from encoders.graph import (
+    Span,
+    audio_argv,
+    hdr_quality_argv,
+    loudness_argv,
+    made_loudness_argv,
+    quality_argv,
+    timescale,
+    video_argv,
+)
+from profiles.models import AudioRung
+from telecine.media import AudioTrack, FrameRate
 
 __all__ = [
     "Argv",
     "audio_command",
+    "coded_frames_command",
+    "extract_command",
     "hdr_quality_command",
     "join_command",
     "loudness_command",
+    "made_loudness_command",
     "packets_command",
     "quality_command",
+    "silence_command",
     "video_command",
+    "wrap_command",
 ]
 
 Argv = tuple[str, ...]
+
+_QUIET = ("-v", "error", "-nostdin", "-y")
+_MOST_ENCODED = 6
 
 
 def video_command(
@@ -43,6 +61,11 @@ def audio_command(
 def loudness_command(job: AudioJob, source: Path, outputs: Sequence[tuple[AudioOutput, str]]) -> Argv:
     """Measure the loudness of each output's mix into a log of the working folder."""
     return loudness_argv(job, source, outputs)
+
+
+def made_loudness_command(files: Sequence[tuple[AudioOutput, Path, str]]) -> Argv:
+    """Measure the loudness of encoded files into logs as ``loudness_command`` does."""
+    return made_loudness_argv(files)
 
 
 def join_command(listing: Path, target: Path, rate: FrameRate) -> Argv:
@@ -72,3 +95,39 @@ def hdr_quality_command(
 ) -> Argv:
     """XPSNR of each HDR rendition against the source; logs as those of ``quality_command``."""
     return hdr_quality_argv(span, source, renditions, size, subsample)
+
+
+def coded_frames_command(path: Path, track: int) -> Argv:
+    """List time base, times and sizes of every packet of one track of a master."""
+    return (
+        *("ffprobe", "-v", "error", "-protocol_whitelist", "file", "-select_streams", str(track)),
+        *("-show_entries", "stream=time_base:packet=pts,size", "-of", "csv=p=1:nk=1", f"file:{path}"),
+    )
+
+
+def extract_command(source: Path, track: AudioTrack, target: Path) -> Argv:
+    """Copy every packet of one track into a file without container."""
+    return (
+        *("ffmpeg", *_QUIET, "-protocol_whitelist", "file", "-i", f"file:{source}", "-map", f"0:{track.index}"),
+        # by default ffmpeg leaves out packets from before the presentation's start
+        *("-c", "copy", "-copypriorss", "1", "-f", track.codec, f"file:{target}", "-progress", "pipe:1"),
+    )
+
+
+def silence_command(rung: AudioRung, track: AudioTrack, target: Path) -> Argv:
+    """A few frames of silence as the track is coded. FFmpeg's encoders know layouts up to 5.1."""
+    layout = track.layout if track.channels <= _MOST_ENCODED else "5.1(side)"
+    silence = f"anullsrc=r={rung.sample_rate_hz}:cl={layout}:d=0.2"
+    spoken = () if track.dialnorm_lkfs is None else ("-dialnorm", str(track.dialnorm_lkfs))
+    return (
+        *("ffmpeg", *_QUIET, "-f", "lavfi", "-i", silence, "-c:a", rung.codec, "-b:a", str(rung.bitrate_bps)),
+        *(*spoken, "-flags", "+bitexact", "-f", rung.codec, f"file:{target}"),
+    )
+
+
+def wrap_command(frames: Path, target: Path, codec: str, lead: Fraction) -> Argv:
+    """Coded frames into an MP4 whose edit list cuts the first ``lead`` seconds off."""
+    return (
+        *("ffmpeg", *_QUIET, "-itsoffset", f"{float(-lead):.6f}", "-f", codec, "-i", f"file:{frames}", "-copyts"),
+        *("-c", "copy", "-map_metadata", "-1", "-fflags", "+bitexact", "-f", "mp4", f"file:{target}"),
+    )

@@ -10,7 +10,7 @@ from encoders.streams import Stream
 from telecine.process import Command, run
 from telecine.tools import tool_path
 
-__all__ = ["DecodeCheck", "check_decoding"]
+__all__ = ["DecodeCheck", "check_decoding", "check_sound"]
 
 WINDOW_S = 2
 _PREROLLS_S = (1, 5, 30)
@@ -44,6 +44,23 @@ def check_decoding(path: Path, stream: Stream, times: Sequence[int], sound: Stre
         errors.append(f"the first {WINDOW_S} s hold {max(wanted, 1)} pictures, of which {found} could be decoded")
     last_found, said = _decode_end(path, stream, seconds, first)
     return DecodeCheck(first, found, last_found, tuple(dict.fromkeys([*errors, *said])))
+
+
+def check_sound(path: Path, sound: Stream, extent: tuple[Fraction, Fraction]) -> DecodeCheck:
+    """Decode about two seconds at each end of a sound track, for a master that has no picture."""
+    errors: list[str] = []
+    for place, at in (("start", extent[0]), ("end", max(extent[0], extent[1] - WINDOW_S))):
+        argv = (
+            *(tool_path("ffmpeg"), "-v", "error", "-nostdin", "-protocol_whitelist", "file,pipe"),
+            *("-ss", f"{float(at - extent[0]):.3f}", "-t", str(WINDOW_S), "-i", f"file:{path}"),
+            *("-map", f"0:{sound.index}", "-f", "framecrc", "-"),
+        )
+        finished = run(Command(argv, timeout_s=600), check=False)
+        errors += complaints(finished.stderr)
+        if not any(line.startswith(b"0,") for line in finished.stdout.splitlines()):
+            name = sound.text("codec_name")
+            errors.append(f"no sound of track {sound.index} ({name}) could be decoded at the {place}")
+    return DecodeCheck(None, 0, 0, tuple(dict.fromkeys(errors)))
 
 
 def _decode_end(

@@ -7,6 +7,7 @@ from pydantic import Field, TypeAdapter
 from profiles.models import AudioRung, Ladder, VideoRung
 from telecine.document import Document, ExactSeconds, Sha256
 from telecine.media import AudioTrack, FrameRate, Master, Probe, VideoTrack
+from telecine.rendition import LoudnessReport
 
 __all__ = [
     "AudioJob",
@@ -124,6 +125,7 @@ class EncodedOutput(Document):
     sha256: Sha256
     size_bytes: int
     frames: int | None = None
+    loudness: LoudnessReport | None = None
 
 
 class EncodedChunk(Document):

@@ -12,12 +12,22 @@ from encoders.codecs import aac, eac3, svtav1, vp9, x264, x265
 from encoders.codecs.zones import mean_crf
 from encoders.documents import AudioJob, AudioOutput, VideoJob, VideoOutput
 from encoders.light import av1_light, hevc_light
+from encoders.mixing import mixes_down, pan_expression, resample_options
 from encoders.picture import is_rgb, keeps_hdr, largest_sdr, needs_tone_map, output_colour, output_format
 from profiles.models import AudioCodec, VideoCodec, VideoRung
 from profiles.select import dynamic_range
 from telecine.media import FrameRate, VideoTrack
 
-__all__ = ["Span", "audio_argv", "hdr_quality_argv", "loudness_argv", "quality_argv", "timescale", "video_argv"]
+__all__ = [
+    "Span",
+    "audio_argv",
+    "hdr_quality_argv",
+    "loudness_argv",
+    "made_loudness_argv",
+    "quality_argv",
+    "timescale",
+    "video_argv",
+]
 
 _QUIET = ("-v", "error", "-nostdin")
 # chunks run side by side: scalers that cut each picture into slices for other cores only wait for one another
@@ -32,6 +42,8 @@ _MP4 = {
     "fflags": "+bitexact",
 }
 _SMALLEST_TIMESCALE = 10_000
+METERED = {"integrated": "lavfi.r128.I", "range": "lavfi.r128.LRA", "peak": "lavfi.r128.true_peak"}
+"""Figures of the loudness meter by the keys under which FFmpeg logs them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +133,7 @@ def audio_argv(
         match output.rung.codec:
             case AudioCodec.AAC:
                 options = aac.audio_options(output.rung)
-            case AudioCodec.EAC3:
+            case AudioCodec.AC3 | AudioCodec.EAC3:
                 options = eac3.audio_options(output.rung)
             case _:
                 assert_never(output.rung.codec)
@@ -131,31 +143,46 @@ def audio_argv(
 
 
 def loudness_argv(job: AudioJob, source: Path, outputs: Sequence[tuple[AudioOutput, str]]) -> tuple[str, ...]:
-    """One ffmpeg that measures each output's mix; logs go to the working folder by name, the last line counts."""
+    """One ffmpeg that measures each output's mix; logs go to the working folder by name, the last lines count."""
     measured = [
-        ffmpeg.output(
-            _mixed(branch, job, output)
-            .filter("ebur128", metadata=1)
-            .filter("ametadata", mode="print", key="lavfi.r128.I", file=log_name),
-            "-",
-            f="null",
-        )
+        _metered(_mixed(branch, job, output), log_name)
         for branch, (output, log_name) in zip(_sounds(job, source, len(outputs)), outputs, strict=True)
     ]
     return _compiled(measured, "-copyts", *_PROGRESS)
 
 
+def made_loudness_argv(files: Sequence[tuple[AudioOutput, Path, str]]) -> tuple[str, ...]:
+    """As ``loudness_argv``, of encoded files."""
+    measured = [_metered(_sound_input(path, output.rung.codec)["a:0"], log_name) for output, path, log_name in files]
+    return _compiled(measured, *_PROGRESS)
+
+
+def _metered(sound: Any, log_name: str) -> Any:
+    """The EBU R 128 meter; each figure into a log of its own, ``log_name`` with the figure's name."""
+    sound = sound.filter("ebur128", metadata=1, peak="true")
+    for figure, key in METERED.items():
+        sound = sound.filter("ametadata", mode="print", key=key, file=f"{log_name}.{figure}")
+    return ffmpeg.output(sound, "-", f="null")
+
+
 def _sounds(job: AudioJob, source: Path, count: int) -> list[Any]:
-    return _split(ffmpeg.input(f"file:{source}", protocol_whitelist="file")[str(job.track.index)], count, "asplit")
+    return _split(_sound_input(source, job.track.codec)[str(job.track.index)], count, "asplit")
+
+
+def _sound_input(source: Path, codec: str) -> Any:
+    # a master is mixed and measured as it was made: not with the compression that its decoder would apply at home
+    uncompressed = {"drc_scale": 0} if codec in {"ac3", "eac3"} else {}
+    return ffmpeg.input(f"file:{source}", protocol_whitelist="file", **uncompressed)
 
 
 def _mixed(branch: Any, job: AudioJob, output: AudioOutput) -> Any:
     hertz = output.rung.sample_rate_hz
     # async=1 fills gaps and trims overlaps by timestamp; first_pts adds silence before a late track, cuts an early one
-    branch = branch.filter(
-        "aresample", **aac.mix_options(output.rung), **{"async": 1, "first_pts": round(job.start * hertz)}
-    )
-    return branch.filter("asetpts", "N")
+    options = resample_options(output.rung, job.track)
+    branch = branch.filter("aresample", **options, **{"async": 1, "first_pts": round(job.start * hertz)})
+    branch = branch.filter("asetpts", "N")
+    sums = pan_expression(output.rung, job.track)
+    return branch if sums is None else branch.filter("pan", args=sums)
 
 
 def _programme_sound(branch: Any, job: AudioJob, output: AudioOutput, gain_db: float | None) -> Any:
@@ -168,7 +195,7 @@ def _programme_sound(branch: Any, job: AudioJob, output: AudioOutput, gain_db: f
         branch = branch.filter("volume", f"{gain_db}dB").filter("aresample", 4 * hertz)
         branch = branch.filter("alimiter", limit=f"{limit:.4f}", level="disabled", latency=1)
         branch = branch.filter("aresample", hertz)
-    elif aac.mixes_down(output.rung, job.track.channels):
+    elif mixes_down(output.rung, job.track):
         # summed channels can pass full scale: held at -1 dB (EBU R 128), which leaves room for what coding adds;
         # latency=1 takes the limiter's look-ahead back out
         branch = branch.filter("alimiter", limit="0.891", level="disabled", latency=1)

@@ -1,18 +1,18 @@
 """The plan of one title: every frame, chunk and output decided once, before anything runs. Pure."""
 
-import re
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from types import MappingProxyType
-from typing import Literal
 
 from encoders.chunks import cut_chunks
-from encoders.documents import AudioJob, AudioOutput, Chunk, EncodePlan, ShotCrf, VideoJob, VideoOutput
+from encoders.documents import AudioJob, Chunk, EncodePlan, ShotCrf, VideoJob, VideoOutput
 from encoders.picture import keeps_hdr, largest_sdr, needs_tone_map
-from profiles.models import AudioRung, Ladder, VideoRung
-from telecine.document import Sha256, digest_of
+from encoders.sound_plan import Programme, audio_jobs, sound_programme
+from profiles.models import Ladder, VideoRung
+from profiles.select import SOUND_GRID
+from telecine.document import digest_of
 from telecine.errors import SourceRejected
-from telecine.media import AudioTrack, FrameRate, Probe, VideoTrack
+from telecine.media import FrameRate, Probe, VideoTrack
 
 __all__ = ["grid_of", "output_rate", "plan_encode"]
 
@@ -42,6 +42,8 @@ def plan_encode(
     through the first picture. Equal arguments give equal plans; address and title of the master shape no digest.
     ``shots``: CRFs of the shots of a rung, by its name.
     """
+    if not ladder.video:
+        return _plan_of_sound(probe, ladder, toolchain)
     if not probe.video:
         raise SourceRejected(f"The master {probe.master.uri} has no video track to plan for.")
     track = probe.video[0]
@@ -49,7 +51,7 @@ def plan_encode(
     seconds = min(chunk_seconds, _UHD_CHUNK_S) if _is_uhd(ladder) else chunk_seconds
     cut = cut_chunks(first, total, segment_frames=ladder.segment_frames, rate=rate, chunk_seconds=seconds)
     jobs: tuple[AudioJob | VideoJob, ...] = (
-        *_audio_jobs(probe, ladder, total / rate, toolchain),
+        *audio_jobs(probe, ladder, Programme(track.start, total / rate), toolchain),
         *(_video_job(probe, ladder, chunk, threads=threads, toolchain=toolchain, shots=shots) for chunk in cut),
     )
     decided = [ladder, rate, first, total, *(job.digest for job in jobs)]
@@ -71,6 +73,30 @@ def grid_of(track: VideoTrack) -> tuple[Fraction, int, int]:
     """Rate, first frame and number of frames of the output grid of a track."""
     rate = output_rate(track)
     return rate, round(track.start * rate), _total_frames(track, rate)
+
+
+def _plan_of_sound(probe: Probe, ladder: Ladder, toolchain: str) -> EncodePlan:
+    """A title without picture: no frames and no chunks, on the clock of its sound."""
+    if not probe.audio:
+        raise SourceRejected(f"The master {probe.master.uri} has no sound track to plan for.")
+    programme = sound_programme(probe)
+    jobs = audio_jobs(probe, ladder, programme, toolchain)
+    if not jobs:
+        raise SourceRejected(
+            f"The master {probe.master.uri} has no sound track from which a rung of profile '{ladder.profile}' is made."
+        )
+    return EncodePlan(
+        digest=digest_of("plan", probe.master.sha256, ladder, programme.start, *(job.digest for job in jobs)),
+        master=probe.master,
+        probe=probe,
+        ladder=ladder,
+        frame_rate=SOUND_GRID,
+        first_frame=round(programme.start * SOUND_GRID.fraction),
+        total_frames=0,
+        chunks=(),
+        jobs=jobs,
+        expected_bytes=_expected_bytes(ladder, programme.duration, tracks=len(probe.audio)),
+    )
 
 
 def output_rate(track: VideoTrack) -> Fraction:
@@ -109,7 +135,7 @@ def _video_job(
     for rung in ladder.video:
         mapped = None if keeps_hdr(track, rung) else shared
         own = _inside(shots.get(rung.name, ()), chunk)
-        digest = _output_digest("video", probe, (*range_, mapped, _shape(rung), own, threads, toolchain))
+        digest = digest_of("video", probe.master.sha256, (*range_, mapped, _shape(rung), own, threads, toolchain))
         outputs.append(VideoOutput(rung=rung, digest=digest, key=f"chunks/{digest}.mp4", shots=own))
     return VideoJob(
         digest=digest_of("video job", [(output.digest, output.rung.name) for output in outputs]),
@@ -130,60 +156,9 @@ def _inside(shots: Sequence[ShotCrf], chunk: Chunk) -> tuple[ShotCrf, ...]:
     return tuple(ShotCrf(start=start, end=end, crf=crf) for start, end, crf in cut if start < end)
 
 
-def _audio_jobs(probe: Probe, ladder: Ladder, duration: Fraction, toolchain: str) -> tuple[AudioJob, ...]:
-    jobs = (
-        _audio_job(probe, track, _rungs_of(track, suffix, ladder), duration, toolchain)
-        for suffix, track in _by_suffix(probe.audio).items()
-    )
-    return tuple(job for job in jobs if job.outputs)
-
-
-def _rungs_of(track: AudioTrack, suffix: str, ladder: Ladder) -> list[AudioRung]:
-    fitting = (rung for rung in ladder.audio if track.channels >= max(1, rung.min_source_channels))
-    return [rung.model_copy(update={"name": f"{rung.name}{suffix}"}) for rung in fitting]
-
-
-def _by_suffix(tracks: Sequence[AudioTrack]) -> dict[str, AudioTrack]:
-    """The first track of each language, by what tells its renditions apart: nothing for the first, then the language.
-
-    A second track of one language may be a commentary or a mono stem; a player could not tell it from the first. A
-    further track that is empty or unreadable is left out.
-    """
-    found: dict[str, AudioTrack] = {}
-    for track in tracks:
-        if found and (track.duration <= 0 or track.channels <= 0 or track.codec == "unknown"):
-            continue
-        if track.language not in {known.language for known in found.values()}:
-            language = re.sub("[^a-z0-9]", "", track.language.lower()) or "und"
-            found[f"-{language}" if found else ""] = track
-    return found
-
-
-def _audio_job(
-    probe: Probe, track: AudioTrack, rungs: Sequence[AudioRung], duration: Fraction, toolchain: str
-) -> AudioJob:
-    start = probe.video[0].start
-    outputs = []
-    for rung in rungs:
-        digest = _output_digest("audio", probe, (track, start, duration, _shape(rung), toolchain))
-        outputs.append(AudioOutput(rung=rung, digest=digest, key=f"audio/{digest}.mp4"))
-    return AudioJob(
-        digest=digest_of("audio job", [(output.digest, output.rung.name) for output in outputs]),
-        master=probe.master,
-        track=track,
-        start=start,
-        duration=duration,
-        outputs=tuple(outputs),
-    )
-
-
-def _output_digest(kind: Literal["video", "audio"], probe: Probe, shaping: tuple[object, ...]) -> Sha256:
-    return digest_of(kind, probe.master.sha256, shaping)
-
-
-def _shape(rung: VideoRung | AudioRung) -> dict[str, object]:
+def _shape(rung: VideoRung) -> dict[str, object]:
     """What of a rung shapes bytes: not its name, not when it is chosen and not the label its key goes by."""
-    return rung.model_dump(mode="json", exclude={"name", "label", "min_source_channels", "min_source_width"})
+    return rung.model_dump(mode="json", exclude={"name", "label", "min_source_width"})
 
 
 def _expected_bytes(ladder: Ladder, duration: Fraction, tracks: int) -> int:

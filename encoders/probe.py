@@ -7,9 +7,10 @@ from pathlib import Path
 from pymediainfo import MediaInfo
 
 from encoders.complaints import complaints
-from encoders.decodable import DecodeCheck, check_decoding
+from encoders.decodable import DecodeCheck, check_decoding, check_sound
 from encoders.light import read_light
 from encoders.naming import file_name
+from encoders.soundtracks import audio_track
 from encoders.streams import (
     Header,
     PacketTally,
@@ -23,7 +24,6 @@ from encoders.streams import (
 from encoders.timing import cadence
 from profiles.select import dynamic_range
 from telecine.media import (
-    AudioTrack,
     Colour,
     FrameRate,
     Master,
@@ -49,6 +49,8 @@ def inspect_master(master: Master, path: Path) -> Probe:
     check = DecodeCheck(None, 0, 0, ())
     if pictures and tallies[pictures.index].times:
         check = check_decoding(path, pictures, tallies[pictures.index].times, sound)
+    elif sound:
+        check = check_sound(path, sound, _extent(sound, tallies[sound.index]))
     losses = (*complaints(said), *_unread(header, tallies))
     return Probe(
         master=master,
@@ -63,7 +65,10 @@ def inspect_master(master: Master, path: Path) -> Probe:
             for stream in header.streams
             if stream.kind == "video"
         ),
-        audio=tuple(_audio_track(s, tallies[s.index]) for s in header.streams if s.kind == "audio"),
+        audio=tuple(
+            audio_track(stream, _extent(stream, tallies[stream.index]), media_info, position)
+            for position, stream in enumerate(stream for stream in header.streams if stream.kind == "audio")
+        ),
         subtitles=tuple(
             SubtitleTrack(index=s.index, codec=s.text("codec_name") or "unknown", language=s.language)
             for s in header.streams
@@ -166,19 +171,4 @@ def _colour(stream: Stream) -> Colour:
         transfer=stream.text("color_transfer"),
         matrix=stream.text("color_space"),
         range=stream.text("color_range"),
-    )
-
-
-def _audio_track(stream: Stream, tally: PacketTally) -> AudioTrack:
-    start, end = _extent(stream, tally)
-    channels = stream.number("channels")
-    return AudioTrack(
-        index=stream.index,
-        codec=stream.text("codec_name") or "unknown",
-        channels=channels,
-        layout=stream.text("channel_layout") or {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}.get(channels, "unknown"),
-        sample_rate_hz=stream.number("sample_rate"),
-        language=stream.language,
-        start=start,
-        duration=end - start,
     )

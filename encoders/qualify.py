@@ -16,15 +16,18 @@ _PLAYLISTS = ("hls", "dash", "concat", "imf", "webvtt")
 _STILLS = ("_pipe", "image2", "tty")
 
 
-def qualify(probe: Probe) -> Probe:
-    """The same probe when the master is sound. Raises SourceRejected with every reason found, the gravest first."""
-    reasons = _reasons(probe, f"The master {file_name(probe.master.uri)}")
+def qualify(probe: Probe, *, picture: bool = True) -> Probe:
+    """The same probe when the master is sound. Raises SourceRejected with every reason found, the gravest first.
+
+    ``picture``: whether one is needed; without, the master is judged by its sound alone.
+    """
+    reasons = _reasons(probe, f"The master {file_name(probe.master.uri)}", picture=picture)
     if reasons:
         raise SourceRejected(*reasons)
     return probe
 
 
-def _reasons(probe: Probe, master: str) -> tuple[str, ...]:
+def _reasons(probe: Probe, master: str, *, picture: bool) -> tuple[str, ...]:
     """One reason where it explains all others: an encrypted file also fails to decode, and so on."""
     if probe.container.split(",")[0] in _PLAYLISTS:
         return (f"{master} is a playlist, not a media file: give the media file itself.",)
@@ -32,6 +35,12 @@ def _reasons(probe: Probe, master: str) -> tuple[str, ...]:
         return (f"{master} is a text or still picture ({probe.container}), not a film: check what was exported.",)
     if probe.encrypted:
         return (f"{master} is encrypted (DRM or Common Encryption): deliver it in the clear.",)
+    if not picture:
+        return _sound_reasons(probe, master)
+    return _video_reasons(probe, master)
+
+
+def _video_reasons(probe: Probe, master: str) -> tuple[str, ...]:
     if not probe.video:
         return (f"{master} has no video track, only {_others(probe)}: deliver a file with picture.",)
     track = probe.video[0]
@@ -39,6 +48,20 @@ def _reasons(probe: Probe, master: str) -> tuple[str, ...]:
         code = track.codec.removeprefix("unknown").strip() or "no name"
         return (f"{master} has video in a codec that is not known here {code}: export it as ProRes, H.264 or HEVC.",)
     return _picture_reasons(probe, track, master)
+
+
+def _sound_reasons(probe: Probe, master: str) -> tuple[str, ...]:
+    checks = (
+        (not probe.audio, "has no sound track: deliver a file with sound."),
+        (
+            bool(probe.audio) and all(track.duration <= 0 or track.channels <= 0 for track in probe.audio),
+            "has sound tracks without a single sample: the export failed, export it again.",
+        ),
+        (_span(probe) > _LONGEST_S, "claims to be longer than the 24 hours that are expected: export it again."),
+        (bool(_loss(probe)), f"is cut short: {_loss(probe)}; export or upload it again."),
+        (bool(probe.decode_errors), f"is damaged ({_complaint(probe)}): export or upload it again."),
+    )
+    return tuple(f"{master} {reason}" for applies, reason in checks if applies)[:1]
 
 
 def _others(probe: Probe) -> str:
@@ -90,4 +113,4 @@ def _span(probe: Probe) -> Fraction:
     starts = [track.start for track in probe.video] + [track.start for track in probe.audio]
     ends = [track.start + track.duration for track in probe.video]
     ends += [track.start + track.duration for track in probe.audio]
-    return max(*ends, max(ends) - min(starts))
+    return max(*ends, max(ends) - min(starts)) if ends else Fraction(0)

@@ -2,25 +2,26 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from encoders.command import Argv, audio_command, loudness_command, video_command
+from encoders.command import Argv, video_command
 from encoders.complaints import complaints, damage
 from encoders.documents import AudioJob, AudioOutput, EncodedChunk, EncodedOutput, VideoJob, VideoOutput
-from encoders.loudness import gain_for, read_integrated
 from encoders.naming import file_name
 from encoders.scratch import private_folder
+from encoders.sound import encode_sounds
 from encoders.tooling import run_tool, version_line
-from encoders.verify import verify_sound, verify_video
+from encoders.verify import verify_video
 from telecine.errors import EncodeFailed, NotFound, SourceRejected
 from telecine.log import get_logger
 from telecine.media import Master
 from telecine.process import Completed
+from telecine.rendition import LoudnessReport
 from telecine.storage.port import ObjectStore
 
 __all__ = ["RECIPE", "Progress", "encode", "found_output", "toolchain"]
@@ -75,10 +76,11 @@ def encode(
                 if found[output.digest] is None
             }
             started = time.monotonic()
-            done = _encode_targets(job, source, targets, on_progress)
+            done, loudness = _encode_targets(job, source, targets, on_progress)
             for output in job.outputs:
                 if output.digest in targets:
-                    found[output.digest] = _stored(job, output, targets[output.digest], store)
+                    made = _described(job, output, targets[output.digest], loudness.get(output.digest))
+                    found[output.digest] = _stored(made, targets[output.digest], store)
         cpu_s, rss = done.user_cpu_s + done.system_cpu_s, done.max_rss_bytes
         rungs = [target.stem for target in targets.values()]
         log.info("job.encoded", job=job.digest[:12], rungs=rungs, seconds=round(time.monotonic() - started, 1))
@@ -101,31 +103,15 @@ def found_output(output: VideoOutput | AudioOutput, store: ObjectStore) -> Encod
 
 def _encode_targets(
     job: VideoJob | AudioJob, source: Path, targets: dict[str, Path], on_progress: OnProgress | None
-) -> Completed:
+) -> tuple[Completed, Mapping[str, LoudnessReport]]:
     match job:
         case VideoJob():
             pictures = [(output, targets[output.digest]) for output in job.outputs if output.digest in targets]
-            return _encode_video(job, source, pictures, on_progress)
+            return _encode_video(job, source, pictures, on_progress), {}
         case AudioJob():
             sounds = [(output, targets[output.digest]) for output in job.outputs if output.digest in targets]
-            gains = _gains(job, source, sounds, on_progress)
-            done = _run(audio_command(job, source, sounds, gains), job.master, _progress_of_sound(job, on_progress))
-            for _, target in sounds:
-                verify_sound(target, duration=job.duration)
-            return done
-
-
-def _gains(
-    job: AudioJob, source: Path, sounds: Sequence[tuple[AudioOutput, Path]], on_progress: OnProgress | None
-) -> dict[str, float]:
-    """The first of two passes: the gain of each output whose rung asks for a loudness, by digest."""
-    logs = [(output, target.with_suffix(".r128")) for output, target in sounds if output.rung.loudness_lufs is not None]
-    if not logs:
-        return {}
-    command = loudness_command(job, source, [(output, path.name) for output, path in logs])
-    _run(command, job.master, _progress_of_sound(job, on_progress), cwd=logs[0][1].parent)
-    found = {output.digest: gain_for(output.rung, read_integrated(path.read_text())) for output, path in logs}
-    return {digest: gain for digest, gain in found.items() if gain is not None}
+            shown = _progress_of_sound(job, on_progress)
+            return encode_sounds(job, source, sounds, lambda argv, folder: _run(argv, job.master, shown, folder))
 
 
 def _encode_video(
@@ -189,22 +175,27 @@ def _progress_lines(
     return read
 
 
-def _stored(
-    job: VideoJob | AudioJob, output: VideoOutput | AudioOutput, path: Path, store: ObjectStore
+def _described(
+    job: VideoJob | AudioJob, output: VideoOutput | AudioOutput, path: Path, loudness: LoudnessReport | None
 ) -> EncodedOutput:
     with path.open("rb") as content:
         sha256 = hashlib.file_digest(content, "sha256").hexdigest()
-    store.put_file(output.key, path, content_type="video/mp4" if job.kind == "video" else "audio/mp4", sha256=sha256)
-    made = EncodedOutput(
+    return EncodedOutput(
         name=output.rung.name,
         digest=output.digest,
         key=output.key,
         sha256=sha256,
         size_bytes=path.stat().st_size,
         frames=job.chunk.frames if isinstance(job, VideoJob) else None,
+        loudness=loudness,
     )
+
+
+def _stored(made: EncodedOutput, path: Path, store: ObjectStore) -> EncodedOutput:
+    kind = "audio/mp4" if made.frames is None else "video/mp4"
+    store.put_file(made.key, path, content_type=kind, sha256=made.sha256)
     document = made.model_dump_json().encode()
-    store.put_bytes(_document_key(output.key), document, content_type="application/json")
+    store.put_bytes(_document_key(made.key), document, content_type="application/json")
     return made
 
 

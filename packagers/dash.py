@@ -10,7 +10,7 @@ from fractions import Fraction
 
 from lxml import etree
 
-from packagers.plan import PackagePlan, Stream
+from packagers.plan import PackagePlan, Stream, sound_kind
 from telecine.errors import PackageRejected
 
 __all__ = ["CLEAR_KEY_SCHEME", "MP4_PROTECTION", "Track", "read_tracks", "rewrite_dash"]
@@ -24,15 +24,32 @@ _ROLE = "urn:mpeg:dash:role:2011"
 _CICP = "urn:mpeg:mpegB:cicp:"
 _HDR_TRANSFERS = {"PQ": "16", "HLG": "18"}
 _SWITCHING = "urn:mpeg:dash:adaptation-set-switching:2016"
+_ROLES = {
+    "main": "main",
+    "commentary": "commentary",
+    "descriptive": "description",
+    "clear-speech": "enhanced-audio-intelligibility",
+}
+"""Our roles as ISO/IEC 23009-1 (5.8.5.5) names them."""
+
+_PURPOSE = "urn:tva:metadata:cs:AudioPurposeCS:2007"
+_PURPOSES = {"descriptive": "1", "clear-speech": "2"}
+"""For those who do not see, for those who hear little (ETSI TS 102 822-3-1)."""
+
+JOC_TYPE = "tag:dolby.com,2018:dash:EC3_ExtensionType:2018"
+JOC_COMPLEXITY = "tag:dolby.com,2018:dash:EC3_ExtensionComplexityIndex:2018"
+"""Properties of Dolby Atmos in E-AC-3 (ETSI TS 103 420, annex D)."""
+
 _ELSEWHERE = 4
 _SCHEMA_ORDER = {
     "AudioChannelConfiguration": 0,
     "ContentProtection": 1,
     "EssentialProperty": 2,
     "SupplementalProperty": 3,
-    "Role": 5,
-    "SegmentTemplate": 6,
-    "Representation": 7,
+    "Accessibility": 5,
+    "Role": 6,
+    "SegmentTemplate": 7,
+    "Representation": 8,
 }
 """Children of an adaptation set as ISO/IEC 23009-1 orders them; ``_ELSEWHERE`` is the place of what is not named."""
 
@@ -43,7 +60,8 @@ _PARSER = etree.XMLParser(remove_blank_text=True, remove_comments=True, resolve_
 class Track:
     """What the packager measured of one stream: exact seconds of each segment, the largest rate of any.
 
-    ``language`` is the shortest tag (``en`` for ``eng``), None where the language is not known.
+    ``language`` is the shortest tag (``en`` for ``eng``), None where the language is not known. ``joc_complexity`` is
+    the number of objects of Dolby Atmos (ETSI TS 103 420), None where there are none.
     """
 
     stream: Stream
@@ -51,6 +69,7 @@ class Track:
     language: str | None
     peak_bps: int
     segments: tuple[Fraction, ...]
+    joc_complexity: str | None = None
 
     @property
     def segment_paths(self) -> tuple[str, ...]:
@@ -95,13 +114,15 @@ def rewrite_dash(mpd: bytes, plan: PackagePlan) -> bytes:
 
 
 def _groups(plan: PackagePlan) -> list[list[Stream]]:
-    """Streams a player may switch between: video of one codec, range and key; sound never, as layouts differ."""
+    """Streams a player may switch between: video of one codec, range and key; sound of one kind."""
     kinds: dict[tuple[object, ...], list[Stream]] = {}
     for stream in plan.video:
         rendition = stream.rendition
         kind = (rendition.codec.partition(".")[0], rendition.dynamic_range, rendition.label)
         kinds.setdefault(kind, []).append(stream)
-    return list(kinds.values()) + [[stream] for stream in plan.audio]
+    for stream in plan.audio:
+        kinds.setdefault(sound_kind(stream.rendition), []).append(stream)
+    return list(kinds.values())
 
 
 def _representations(root: etree._Element) -> dict[str, etree._Element]:
@@ -124,7 +145,20 @@ def _track(stream: Stream, representation: etree._Element) -> Track:
         language=_set_of(representation).get("lang"),
         peak_bps=int(representation.get("bandwidth", "0")),
         segments=tuple(segments),
+        joc_complexity=_joc_complexity(stream, representation),
     )
+
+
+def _joc_complexity(stream: Stream, representation: etree._Element) -> str | None:
+    """Raises PackageRejected where the packager found objects in a rendition that has none, or none where it has."""
+    properties = representation.findall(f"{{{_MPD}}}SupplementalProperty")
+    found = {one.get("schemeIdUri"): one.get("value") for one in properties}
+    complexity = found.get(JOC_COMPLEXITY) if found.get(JOC_TYPE) == "JOC" else None
+    if (complexity is not None) != stream.rendition.atmos:
+        expected, seen = ("Dolby Atmos", "none") if stream.rendition.atmos else ("no Dolby Atmos", "some")
+        message = f"'{stream.name}' should have {expected}, but the packager found {seen}."
+        raise PackageRejected(message)
+    return complexity
 
 
 def _adaptation_set(group: Sequence[Stream], found: dict[str, etree._Element], licence_url: str) -> etree._Element:
@@ -134,7 +168,10 @@ def _adaptation_set(group: Sequence[Stream], found: dict[str, etree._Element], l
         if child.tag == f"{{{_MPD}}}Representation" or child.get("schemeIdUri") in {_ROLE, _SWITCHING}:
             made.remove(child)
     _protect(made, licence_url)
-    etree.SubElement(made, f"{{{_MPD}}}Role", schemeIdUri=_ROLE, value="main")
+    role = group[0].rendition.role
+    etree.SubElement(made, f"{{{_MPD}}}Role", schemeIdUri=_ROLE, value=_ROLES[role])
+    if role in _PURPOSES:
+        etree.SubElement(made, f"{{{_MPD}}}Accessibility", schemeIdUri=_PURPOSE, value=_PURPOSES[role])
     _signal_range(made, group[0])
     for stream in group:
         representation = deepcopy(found[stream.init_path])

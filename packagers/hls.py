@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from packagers.dash import Track
-from packagers.plan import PackagePlan, Stream
+from packagers.plan import PackagePlan, SoundKind, Stream, sound_kind
 from packagers.pssh import WIDEVINE
 from telecine.errors import PackageRejected
 from telecine.protection import Kid
@@ -24,11 +24,21 @@ _VERSION = 6  # EXT-X-MAP in a playlist that is not I-frames only
 _KEY = "#EXT-X-KEY:"
 _ATTRIBUTE = re.compile(r'([A-Z0-9-]+)=("[^"]*"|[^",]*)')
 _LAYOUTS = {1: "Mono", 2: "Stereo", 6: "5.1", 8: "7.1"}
+_ROLES = {
+    "main": ("", ""),
+    "commentary": ("", ", commentary"),
+    "descriptive": ("public.accessibility.describes-video", ", described"),
+    "clear-speech": ("public.accessibility.enhances-speech-intelligibility", ", clear speech"),
+}
+"""Of each role, what RFC 8216bis calls it and how its name says it."""
+
 _SAME_SESSION_KEY = ("METHOD", "URI", "IV", "KEYFORMAT", "KEYFORMATVERSIONS")
 
 
 @dataclass(frozen=True, slots=True)
 class _AudioGroup:
+    """Tracks between which a viewer chooses: every language and role at one layout, codec and step of bit rates."""
+
     name: str
     tracks: tuple[Track, ...]
 
@@ -75,7 +85,7 @@ def master_playlist(
     for group in groups:
         lines += [_media(group, track) for track in group.tracks]
     for offered in groups or (None,):
-        for track in video:
+        for track in video or (offered.tracks[:1] if offered else ()):
             lines += [_stream_inf(plan, track, offered, average_bps), track.stream.playlist_path]
     return "\n".join(lines) + "\n"
 
@@ -114,47 +124,70 @@ def _session_keys(keys: Iterable[str]) -> list[str]:
 
 
 def _audio_groups(tracks: Sequence[Track]) -> tuple[_AudioGroup, ...]:
-    layouts = dict.fromkeys((track.codecs, track.stream.rendition.channels) for track in tracks)
-    return tuple(
-        _AudioGroup(
-            name=f"{codecs.partition('.')[0]}-{channels}ch",
-            tracks=tuple(t for t in tracks if (t.codecs, t.stream.rendition.channels) == (codecs, channels)),
-        )
-        for codecs, channels in layouts
-    )
+    steps: dict[SoundKind, int] = {}
+    groups: dict[str, list[Track]] = {}
+    for track in sorted(tracks, key=lambda track: track.stream.rendition.average_bps):
+        kind = sound_kind(track.stream.rendition)
+        steps[kind] = steps.get(kind, 0) + 1
+        groups.setdefault(_group_name(track, steps[kind]), []).append(track)
+    ordered = sorted(groups.items(), key=lambda group: min(tracks.index(track) for track in group[1]))
+    return tuple(_AudioGroup(name, tuple(sorted(found, key=tracks.index))) for name, found in ordered)
+
+
+def _group_name(track: Track, step: int) -> str:
+    layout = "atmos" if track.joc_complexity else f"{track.stream.rendition.channels}ch"
+    name = f"{track.codecs.partition('.')[0]}-{layout}"
+    return name if step == 1 else f"{name}-{step}"
 
 
 def _media(group: _AudioGroup, track: Track) -> str:
     rendition = track.stream.rendition
-    layout = _LAYOUTS.get(rendition.channels or 0, f"{rendition.channels} channels")
+    characteristics, note = _ROLES[rendition.role]
     fields = [
         "TYPE=AUDIO",
         f'GROUP-ID="{group.name}"',
-        f'NAME="{layout} ({track.language})"' if track.language else f'NAME="{layout}"',
+        f'NAME="{_layout(track)}{f" ({track.language})" if track.language else ""}{note}"',
         *([f'LANGUAGE="{track.language}"'] if track.language else []),
         f"DEFAULT={'YES' if track is group.tracks[0] else 'NO'}",
-        "AUTOSELECT=YES",
-        f'CHANNELS="{rendition.channels}"',
+        f"AUTOSELECT={'NO' if rendition.role == 'commentary' else 'YES'}",  # nobody is given a commentary unasked
+        *([f'CHARACTERISTICS="{characteristics}"'] if characteristics else []),
+        f'CHANNELS="{_channels(track)}"',
         f'URI="{track.stream.playlist_path}"',
     ]
     return f"#EXT-X-MEDIA:{','.join(fields)}"
 
 
+def _layout(track: Track) -> str:
+    channels = track.stream.rendition.channels or 0
+    return "Dolby Atmos" if track.joc_complexity else _LAYOUTS.get(channels, f"{channels} channels")
+
+
+def _channels(track: Track) -> str:
+    """Of Dolby Atmos the objects are counted (Apple's HLS authoring specification; ETSI TS 103 420)."""
+    return f"{track.joc_complexity}/JOC" if track.joc_complexity else str(track.stream.rendition.channels)
+
+
 def _stream_inf(plan: PackagePlan, track: Track, group: _AudioGroup | None, average_bps: Mapping[str, int]) -> str:
     rendition = track.stream.rendition
     sound = group.tracks if group else ()
-    peak = track.peak_bps + max((found.peak_bps for found in sound), default=0)
-    average = _average(track.stream, average_bps) + max((_average(t.stream, average_bps) for t in sound), default=0)
+    peak = max((found.peak_bps for found in sound), default=0)
+    average = max((_average(t.stream, average_bps) for t in sound), default=0)
     codecs = ",".join(dict.fromkeys([track.codecs, *(found.codecs for found in sound)]))
+    picture = []
+    if rendition.kind == "video":
+        peak, average = peak + track.peak_bps, average + _average(track.stream, average_bps)
+        picture = [
+            f"RESOLUTION={rendition.width}x{rendition.height}",
+            f"FRAME-RATE={_decimal(plan.request.renditions.frame_rate.fraction, 3)}",
+            f"VIDEO-RANGE={rendition.dynamic_range or 'SDR'}",
+        ]
     fields = [
         f"BANDWIDTH={peak}",
         f"AVERAGE-BANDWIDTH={average}",
         f'CODECS="{codecs}"',
-        f"RESOLUTION={rendition.width}x{rendition.height}",
-        f"FRAME-RATE={_decimal(plan.request.renditions.frame_rate.fraction, 3)}",
-        f"VIDEO-RANGE={rendition.dynamic_range or 'SDR'}",
+        *picture,
         *([f'AUDIO="{group.name}"'] if group else []),
-        "CLOSED-CAPTIONS=NONE",
+        *(["CLOSED-CAPTIONS=NONE"] if picture else []),
     ]
     return f"#EXT-X-STREAM-INF:{','.join(fields)}"
 

@@ -2,18 +2,31 @@
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
+from itertools import pairwise
+from typing import Literal, NamedTuple
 
 from profiles.models import PackagingProfile
 from telecine.document import Document, digest_of
 from telecine.errors import PackageRejected
+from telecine.media import SoundRole
 from telecine.protection import KeyAssignment
 from telecine.rendition import Rendition, RenditionSet
 from telecine.title import TitleId
 
-__all__ = ["DASH_PATH", "HLS_PATH", "PackagePlan", "PackageRequest", "Stream", "plan_package", "streams_of"]
+__all__ = [
+    "DASH_PATH",
+    "HLS_PATH",
+    "PackagePlan",
+    "PackageRequest",
+    "SoundKind",
+    "Stream",
+    "plan_package",
+    "sound_kind",
+    "streams_of",
+]
 
 DASH_PATH = "manifest.mpd"
 HLS_PATH = "master.m3u8"
@@ -24,6 +37,8 @@ _RECIPE = 2
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{1,8})*")
 _DIGITS = 9
+_LEAST_STEP = 1.2
+"""Bit rates of one ladder differ at least by this factor."""
 
 
 class PackageRequest(Document):
@@ -34,6 +49,16 @@ class PackageRequest(Document):
     profile: PackagingProfile
     keys: KeyAssignment
     licence_url: str
+
+
+class SoundKind(NamedTuple):
+    """Language, role, layout and codec of a sound: what a player chooses by."""
+
+    language: str
+    role: SoundRole
+    channels: int | None
+    codec: str
+    atmos: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +146,17 @@ def plan_package(request: PackageRequest, packager_version: str) -> PackagePlan:
 def streams_of(renditions: RenditionSet) -> tuple[Stream, ...]:
     """Every rendition's place in a package, in the order of its manifests."""
     video = sorted(renditions.video, key=lambda found: ((found.width or 0) * (found.height or 0), found.average_bps))
-    audio = sorted(renditions.audio, key=lambda found: found.channels or 0)  # players without a wish take the first
+    # players without a wish take the first
+    audio = sorted(renditions.audio, key=lambda found: (found.role != "main", found.atmos, found.channels or 0))
     return tuple(Stream(rendition) for rendition in (*video, *audio))
 
 
 def _version(request: PackageRequest, keys: KeyAssignment, packager_version: str) -> str:
     renditions = request.renditions
-    shaping = [(r.kind, r.name, r.sha256, r.label, r.language, r.width, r.height) for r in renditions.renditions]
+    shaping = [
+        (r.kind, r.name, r.sha256, r.label, r.language, r.width, r.height, r.role, r.atmos)
+        for r in renditions.renditions
+    ]
     grid = (renditions.frames, str(renditions.frame_rate), renditions.segment_frames)
     digest = digest_of(_RECIPE, packager_version, request.profile, keys, request.licence_url, grid, shaping)
     return f"v{digest[:16]}"
@@ -135,8 +164,10 @@ def _version(request: PackageRequest, keys: KeyAssignment, packager_version: str
 
 def _faults_of_set(renditions: RenditionSet) -> list[str]:
     faults = []
-    if not renditions.video:
-        faults.append("A package needs at least one video rendition, but none was given.")
+    if renditions.frames and not renditions.video:
+        faults.append("A package of pictures needs at least one video rendition, but none was given.")
+    if not renditions.renditions:
+        faults.append("A package needs at least one rendition, but none was given.")
     if renditions.segment_frames <= 0 or renditions.segment_frames % renditions.gop_frames:
         faults.append(
             f"A segment must be whole GOPs, but {renditions.segment_frames} frames are not a multiple "
@@ -179,12 +210,22 @@ def _faults_of_audio(renditions: RenditionSet) -> list[str]:
         for found in renditions.audio
         if not _LANGUAGE.fullmatch(found.language)
     ]
-    choices = [(found.language, found.channels, found.codec) for found in renditions.audio]
     return faults + [
-        f"Two audio renditions are both {language}, {channels} channels, {codec}: a player could not tell them apart."
-        for language, channels, codec in sorted(set(choices), key=str)
-        if choices.count((language, channels, codec)) > 1
+        f"Two audio renditions are both {found.language}, {found.channels} channels, {found.codec}: a player could not "
+        "tell them apart."
+        for found in dict.fromkeys(sound_kind(one) for one in renditions.audio)
+        if _have_one_rate([one.average_bps for one in renditions.audio if sound_kind(one) == found])
     ]
+
+
+def sound_kind(rendition: Rendition) -> SoundKind:
+    """What renditions of sound have in common between which a player may switch by bit rate."""
+    return SoundKind(rendition.language, rendition.role, rendition.channels, rendition.codec, rendition.atmos)
+
+
+def _have_one_rate(rates: Sequence[int]) -> bool:
+    """Whether any two rates are so near that they are no steps of one ladder."""
+    return any(after < before * _LEAST_STEP for before, after in pairwise(sorted(rates)))
 
 
 def _faults_of_keys(request: PackageRequest) -> list[str]:

@@ -22,8 +22,7 @@ def package_command(plan: PackagePlan, keys: Sequence[ContentKey]) -> Command:
 
     Every path is relative: a stream descriptor has no way to quote a comma in a path.
     """
-    renditions = plan.request.renditions
-    length_s = int(renditions.frame_rate.time_of(renditions.frames))
+    length_s = int(max(stream.rendition.duration for stream in plan.streams))
     return Command(
         ("packager", *(_descriptor(stream) for stream in plan.streams), "--flagfile={secret:flags}"),
         secret_files={"flags": flag_file(plan, keys).encode()},

@@ -65,7 +65,7 @@ def make(
     """
     place = _local_place(settings, out_dir)
     watcher.stage("inspect")
-    probe = steps.qualify(steps.inspect_bytes(place, steps.register(place, request)))
+    probe = _qualified(place, request)
     analysis = _analysed(place, probe, request, out_dir, watcher)
     plan = _plan(place, request, probe, analysis, encoders=encoders_at_once(settings))
     _need_room(out_dir, plan.expected_bytes)
@@ -100,8 +100,11 @@ def make(
 def plan_only(request: SubmitRequest, settings: Settings) -> EncodePlan:
     """The plan alone: reads the master, writes nothing but the remembered hash. Raises SourceRejected."""
     place = _local_place(settings, settings.work_dir)
-    probe = steps.qualify(steps.inspect_bytes(place, steps.register(place, request)))
-    return _plan(place, request, probe)
+    return _plan(place, request, _qualified(place, request))
+
+
+def _qualified(place: Workplace, request: SubmitRequest) -> Probe:
+    return steps.qualify(place, steps.inspect_bytes(place, steps.register(place, request)), request.profile)
 
 
 def _analysed(
@@ -124,7 +127,7 @@ def _plan(
     encoders: int = 1,
 ) -> EncodePlan:
     """``encoders`` run at once: a programme too short to give each a chunk of the usual length is cut shorter."""
-    share = math.ceil(probe.video[0].duration / encoders)
+    share = math.ceil(max(track.duration for track in probe.video or probe.audio) / encoders)
     return steps.plan(place, probe, request.profile, min(place.settings.chunk_seconds, share), analysis)
 
 

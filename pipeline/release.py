@@ -40,7 +40,7 @@ def submit_title(place: Installation, params: Mapping[str, object]) -> Submitted
     """
     request = request_from(params)
     master = steps.register(place, request)
-    steps.qualify(steps.inspect(place, master))
+    steps.qualify(place, steps.inspect(place, master), request.profile)
     record = _record(place, request.title_id)
     if record is not None and is_current(record, request, master.sha256):
         return Submitted(title_id=request.title_id, run_id=record.run_id, already_live=True)

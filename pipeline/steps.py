@@ -63,15 +63,16 @@ def inspect_bytes(place: Workplace, master: Master) -> Probe:
     return inspect_master(master, master_path(master, place.work_dir, place.open_bucket))
 
 
-def qualify(probe: Probe) -> Probe:
-    """The probe, when its master can become a title. Raises SourceRejected with every reason."""
-    return judge(probe)
+def qualify(place: Workplace, probe: Probe, profile_name: str) -> Probe:
+    """The probe, when its master can become a title of this profile. Raises SourceRejected with every reason."""
+    profile = load_profile(profile_name, place.settings.catalogue_dir)
+    return judge(probe, picture=bool(profile.video))
 
 
 def analyse(place: Workplace, probe: Probe, profile_name: str) -> ComplexityReport | None:
     """What this title makes of the profile's rungs; None where the profile does not ask. A look-up when done before."""
     profile = load_profile(profile_name, place.settings.catalogue_dir)
-    if profile.per_title.mode == "off":
+    if profile.per_title.mode == "off" or not profile.video:
         return None
     source = master_path(probe.master, place.work_dir, place.open_bucket)
     bench = Bench(source, place.work, place.work_dir, at_once=place.settings.worker_slots, toolchain=toolchain())

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from profiles.per_title import PerTitle
 from telecine.document import Document
 
-__all__ = ["AudioCodec", "AudioRung", "Ladder", "PackagingProfile", "Profile", "VideoCodec", "VideoRung"]
+__all__ = ["AudioCodec", "AudioRung", "Downmix", "Ladder", "PackagingProfile", "Profile", "VideoCodec", "VideoRung"]
 
 
 class VideoCodec(StrEnum):
@@ -24,6 +24,7 @@ class AudioCodec(StrEnum):
     """Encoders an audio rung can name."""
 
     AAC = "aac"
+    AC3 = "ac3"
     EAC3 = "eac3"
 
 
@@ -55,8 +56,21 @@ class VideoRung(Document):
         return self
 
 
+class Downmix(Document):
+    """How channels are summed, decibels; the defaults are those of ITU-R BS.775-3, annex 4.
+
+    ``lo_ro`` sums each side for itself. ``lt_rt`` puts the surrounds into both sides in opposite phase, for matrix
+    decoders: -1.25 and -6 dB, ``surround_db`` does not apply, and without the 90 degree shift of a hardware encoder.
+    """
+
+    center_db: float = Field(default=-3, ge=-12, le=0)
+    surround_db: float = Field(default=-3, ge=-12, le=0)
+    lfe_db: float | None = Field(default=None, ge=-20, le=10, description="none: the effects channel is left out")
+    matrix: Literal["lo_ro", "lt_rt"] = "lo_ro"
+
+
 class AudioRung(Document):
-    """One audio rendition of each of a master's tracks that has at least ``min_source_channels``."""
+    """One audio rendition of each of a master's languages and roles that has at least ``min_source_channels``."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     codec: AudioCodec = AudioCodec.AAC
@@ -68,7 +82,28 @@ class AudioRung(Document):
         default=None, ge=-40, le=-5, description="integrated loudness to bring each track to (EBU R 128); none: kept"
     )
     true_peak_dbtp: float = Field(default=-1, ge=-12, le=0, description="never passed where the loudness is changed")
+    loudness_gate: Literal["programme", "dialogue"] = Field(
+        default="programme", description="dialogue: as the master's own dialnorm states it, where it does"
+    )
+    downmix: Downmix | None = Field(default=None, description="none: the profile's")
+    passthrough: Literal["never", "when_possible", "only"] = Field(
+        default="never", description="whether the track's own coded samples are taken where they are of this codec"
+    )
+    atmos: bool = Field(default=False, description="made of Dolby Atmos tracks only, passed through")
     label: str = "AUDIO"
+
+    @model_validator(mode="after")
+    def _passes_what_can_be_passed(self) -> Self:
+        if self.passthrough != "never" and self.codec is AudioCodec.AAC:
+            message = f"rung '{self.name}': only ac3 and eac3 are passed through"
+            raise ValueError(message)
+        if self.passthrough != "never" and self.loudness_lufs is not None:
+            message = f"rung '{self.name}': what is passed through keeps its loudness, so loudness_lufs cannot be asked"
+            raise ValueError(message)
+        if self.atmos and (self.passthrough != "only" or self.codec is not AudioCodec.EAC3):
+            message = f"rung '{self.name}': Atmos cannot be encoded here, so it needs codec eac3 and passthrough only"
+            raise ValueError(message)
+        return self
 
 
 class PackagingProfile(Document):
@@ -85,8 +120,9 @@ class Profile(Document):
     summary: str
     gop_seconds: int = Field(default=2, gt=0, description="GOP = round(gop_seconds x frame rate) frames")
     segment_gops: int = Field(default=3, gt=0, description="a segment is this many whole GOPs")
-    video: tuple[VideoRung, ...]
+    video: tuple[VideoRung, ...] = Field(description="empty: sound alone, and the master may have no picture")
     audio: tuple[AudioRung, ...]
+    downmix: Downmix = Downmix()
     packaging: PackagingProfile = PackagingProfile()
     per_title: PerTitle = PerTitle()
 

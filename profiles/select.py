@@ -3,11 +3,23 @@
 from fractions import Fraction
 from typing import Literal
 
-from profiles.models import Ladder, Profile, VideoRung
+from profiles.models import AudioRung, Ladder, Profile, VideoRung
 from telecine.errors import SourceRejected
-from telecine.media import Probe, VideoTrack
+from telecine.media import AudioTrack, FrameRate, Probe, VideoTrack
 
-__all__ = ["choose_ladder", "display_size", "dynamic_range", "fitted_size", "label_of"]
+__all__ = [
+    "SOUND_GRID",
+    "can_pass",
+    "choose_ladder",
+    "display_size",
+    "dynamic_range",
+    "fitted_size",
+    "is_made_of",
+    "label_of",
+]
+
+SOUND_GRID = FrameRate(numerator=25, denominator=1)
+"""The grid on which a title without picture is cut into segments; no frame of sound is as long as one of its own."""
 
 _SD_LINES = 576
 _HD_LINES = 1080
@@ -17,22 +29,50 @@ _HDR_TRANSFERS: dict[str, Literal["PQ", "HLG"]] = {"smpte2084": "PQ", "arib-std-
 def choose_ladder(profile: Profile, probe: Probe) -> Ladder:
     """Rungs fitted to the master: never upscaled, shape kept, sizes even, none twice for a codec; labels by lines.
 
-    A master smaller than the smallest rung gives that one rung at the master's size. Raises SourceRejected when the
-    probe has no video track.
+    A master smaller than the smallest rung gives that one rung at the master's size. A profile without video rungs
+    needs no picture. Raises SourceRejected when there are such rungs and the probe has no video track.
     """
-    if not probe.video:
+    if profile.video and not probe.video:
         raise SourceRejected(f"The master {probe.master.uri} has no video track, so no ladder fits it.")
-    track = probe.video[0]
-    rate = track.frame_rate.fraction * (2 if track.interlaced else 1)
+    rate = _rate(probe.video[0]) if profile.video else SOUND_GRID.fraction
     gop_frames = max(1, round(profile.gop_seconds * rate))
-    channels = max((audio.channels for audio in probe.audio), default=0)
     return Ladder(
         profile=profile.name,
         gop_frames=gop_frames,
         segment_frames=gop_frames * profile.segment_gops,
-        video=_video_rungs(profile, track),
-        audio=tuple(rung for rung in profile.audio if channels >= max(1, rung.min_source_channels)),
+        video=_video_rungs(profile, probe.video[0]) if profile.video else (),
+        audio=_audio_rungs(profile, probe),
         packaging=profile.packaging,
+    )
+
+
+def is_made_of(rung: AudioRung, track: AudioTrack) -> bool:
+    """Whether a track has what an audio rung needs."""
+    if track.channels < max(1, rung.min_source_channels):
+        return False
+    return rung.passthrough != "only" or can_pass(rung, track)
+
+
+def can_pass(rung: AudioRung, track: AudioTrack) -> bool:
+    """Whether a track's own coded samples are what the rung asks for: its codec and rate, and objects where it says so.
+
+    Where encoding is the other choice, channels must be equal too, and the bits no more than the rung's.
+    """
+    if track.codec != rung.codec or track.sample_rate_hz != rung.sample_rate_hz or (rung.atmos and not track.atmos):
+        return False
+    as_asked = track.channels == rung.channels and 0 < track.bit_rate_bps <= rung.bitrate_bps
+    return rung.passthrough == "only" or (rung.passthrough == "when_possible" and as_asked)
+
+
+def _rate(track: VideoTrack) -> Fraction:
+    return track.frame_rate.fraction * (2 if track.interlaced else 1)
+
+
+def _audio_rungs(profile: Profile, probe: Probe) -> tuple[AudioRung, ...]:
+    return tuple(
+        rung.model_copy(update={"downmix": rung.downmix or profile.downmix})
+        for rung in profile.audio
+        if any(is_made_of(rung, track) for track in probe.audio)
     )
 
 

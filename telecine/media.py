@@ -1,6 +1,7 @@
 """What a master is, exactly: sizes, rational frame rates, colour, tracks. No floats anywhere."""
 
 from fractions import Fraction
+from typing import Literal
 
 from pydantic import Field
 
@@ -14,6 +15,7 @@ __all__ = [
     "Master",
     "MasteringDisplay",
     "Probe",
+    "SoundRole",
     "SubtitleTrack",
     "VideoTrack",
 ]
@@ -90,6 +92,10 @@ class VideoTrack(Document):
     packets: int = Field(description="coded pictures counted in the container")
 
 
+SoundRole = Literal["main", "commentary", "descriptive", "clear-speech"]
+"""What a sound track is for: the programme, talk about it, a description of its pictures, speech made clearer."""
+
+
 class AudioTrack(Document):
     """One audio track. ``layout`` as FFmpeg names it: mono, stereo, 5.1, 5.1(side), 7.1."""
 
@@ -99,6 +105,11 @@ class AudioTrack(Document):
     layout: str
     sample_rate_hz: int
     language: str = "und"
+    role: SoundRole = "main"
+    title: str = ""
+    atmos: bool = Field(default=False, description="E-AC-3 with joint object coding (ETSI TS 103 420)")
+    dialnorm_lkfs: int | None = Field(default=None, description="loudness of dialogue as AC-3 and E-AC-3 state it")
+    bit_rate_bps: int = Field(default=0, description="as the container or stream states it; 0 where neither does")
     start: ExactSeconds
     duration: ExactSeconds
 

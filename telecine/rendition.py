@@ -5,9 +5,9 @@ from typing import Literal
 from pydantic import Field
 
 from telecine.document import Document, ExactSeconds, Sha256
-from telecine.media import FrameRate
+from telecine.media import FrameRate, SoundRole
 
-__all__ = ["Quality", "Rendition", "RenditionSet"]
+__all__ = ["Loudness", "LoudnessReport", "Quality", "Rendition", "RenditionSet"]
 
 
 class Quality(Document):
@@ -23,6 +23,27 @@ class Quality(Document):
     percentile_5: float
     frames_measured: int
     subsample: int = 1
+
+
+class Loudness(Document):
+    """Loudness of one whole mix by ITU-R BS.1770-4 and EBU Tech 3342; the absolute gate, -70, is silence."""
+
+    integrated_lufs: float
+    range_lu: float
+    true_peak_dbtp: float
+
+
+class LoudnessReport(Document):
+    """What a sound track was and what became of it.
+
+    ``before`` is its mix as it came, ``after`` is the encoded rendition, decoded again. ``gate`` says what the gain was
+    reckoned from: the programme as measured, or the dialogue as the master's dialnorm states it.
+    """
+
+    before: Loudness | None = None
+    after: Loudness
+    gain_db: float = 0
+    gate: Literal["programme", "dialogue"] = "programme"
 
 
 class Rendition(Document):
@@ -48,6 +69,9 @@ class Rendition(Document):
     channels: int | None = None
     sample_rate_hz: int | None = None
     language: str = "und"
+    role: SoundRole = "main"
+    atmos: bool = Field(default=False, description="E-AC-3 with joint object coding, passed through")
+    loudness: LoudnessReport | None = None
     quality: Quality | None = None
 
 

@@ -1,4 +1,4 @@
-"""Enhanced AC-3 (ETSI TS 102 366, annex E) by FFmpeg's own encoder."""
+"""AC-3 and Enhanced AC-3 (ETSI TS 102 366, its annex E) by FFmpeg's own encoders, up to 5.1."""
 
 from profiles.models import AudioRung
 
@@ -8,7 +8,7 @@ __all__ = ["audio_options"]
 def audio_options(rung: AudioRung) -> dict[str, str]:
     """FFmpeg output options of one audio rung."""
     return {
-        "c:a": "eac3",
+        "c:a": rung.codec.value,
         "b:a": str(rung.bitrate_bps),
         "ar": str(rung.sample_rate_hz),
         "ac": str(rung.channels),

@@ -22,21 +22,27 @@ def plan(master: Master, profile: ProfileName = "standard", *, as_json: Json = F
     if as_json:
         print_json(found)
         return
-    video = found.probe.video[0]
-    say(
-        f"[bold]{master}[/]: {video.codec} {video.width}x{video.height}, {float(found.frame_rate.fraction):.3f} fps "
-        f"({found.frame_rate}), {found.total_frames} frames, {video.bit_depth} bit"
-        + "".join(f"; {a.codec} {a.layout} {a.language}" for a in found.probe.audio)
-    )
+    tracks = [
+        f"{v.codec} {v.width}x{v.height}, {float(found.frame_rate.fraction):.3f} fps ({found.frame_rate}), "
+        f"{found.total_frames} frames, {v.bit_depth} bit"
+        for v in found.probe.video[:1]
+    ]
+    tracks += [
+        f"{a.codec}{' Atmos' if a.atmos else ''} {a.layout} {a.language}{'' if a.role == 'main' else f' {a.role}'}"
+        for a in found.probe.audio
+    ]
+    say(f"[bold]{master}[/]: {'; '.join(tracks)}")
     ladder = found.ladder
     rows = [(r.name, str(r.codec), f"{r.width}x{r.height}", f"{r.max_bps / 1e6:g} Mb/s", r.label) for r in ladder.video]
     rows += [(r.name, str(r.codec), f"{r.channels} ch", f"{r.bitrate_bps / 1e3:g} kb/s", r.label) for r in ladder.audio]
     table("Ladder", ["Rendition", "Encoder", "Size", "At most", "Key"], rows)
-    chunk = found.chunks[0].frames
-    say(
-        f"{len(found.chunks)} chunks of {chunk} frames, GOP {ladder.gop_frames}, segment {ladder.segment_frames} "
-        f"frames; {len(found.jobs)} encode jobs; at most {found.expected_bytes / 1e6:.1f} MB"
+    cut = (
+        f"{len(found.chunks)} chunks of {found.chunks[0].frames} frames, GOP {ladder.gop_frames}, "
+        f"segment {ladder.segment_frames} frames; "
+        if found.chunks
+        else ""
     )
+    say(f"{cut}{len(found.jobs)} encode jobs; at most {found.expected_bytes / 1e6:.1f} MB")
 
 
 def make(

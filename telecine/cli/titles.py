@@ -140,7 +140,8 @@ def show_renditions(found: RenditionSet, kids: dict[str, str]) -> None:
         for r in found.renditions
     ]
     columns = ["Rendition", "Resolution", "Codec", "kb/s", "Peak kb/s", "VMAF", "Key (KID)"]
-    table(f"Renditions: {found.frames} frames at {found.frame_rate}", columns, rows, right=columns[3:6])
+    extent = f"{found.frames} frames at {found.frame_rate}" if found.frames else "sound alone"
+    table(f"Renditions: {extent}", columns, rows, right=columns[3:6])
 
 
 def _quality(found: Quality | None) -> str | None:

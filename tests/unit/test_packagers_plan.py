@@ -117,7 +117,7 @@ def test_the_duration_of_a_segment_never_exceeds_the_exact_one_nor_drifts_to_ano
     ("refused", "said"),
     [
         (request(sound("stereo", 2)), "needs at least one video rendition"),
-        (request(), "needs at least one video rendition"),
+        (request(), "needs at least one rendition"),
         (request(FULL[1], rendition("720p")), "Two renditions are called '720p'"),
         (request(rendition("720p,drm_label=")), "is called '720p,drm_label='"),
         (request(rendition("../720p")), "is called '../720p'"),
