@@ -48,6 +48,10 @@ PARAMS = {
         None, type=["null", "string"], maxLength=200, title="Name", section="Title",
         description="What viewers see. Empty: made of the master's file name.",
     ),
+    "sound_uri": Param(
+        None, type=["null", "string"], title="Sound sidecar", section="Source",
+        description="A YAML file that maps sound tracks and files. Empty: NAME.audio.yaml beside the master.",
+    ),
     "profile": Param("standard", type="string", title="Profile", section="Title", description="From the catalogue."),
     "priority": Param(
         "normal", type="string", enum=[str(p) for p in Priority], title="Priority", section="Release",
@@ -66,7 +70,7 @@ PATIENT = {"retries": 5, "retry_delay": timedelta(seconds=3), "execution_timeout
 def register() -> str:
     with at(Stage.REGISTER) as release:
         master = steps.register(release.place, release.request)
-        release.place.registry.remember_master(release.title_id, master.sha256)
+        release.place.registry.remember_master(release.title_id, master.identity)
         return release.keep(master)
 
 

@@ -13,6 +13,7 @@ from encoders.codecs.zones import mean_crf
 from encoders.documents import AudioJob, AudioOutput, VideoJob, VideoOutput
 from encoders.light import av1_light, hevc_light
 from encoders.mixing import mixes_down, pan_expression, resample_options
+from encoders.naming import path_of
 from encoders.picture import is_rgb, keeps_hdr, largest_sdr, needs_tone_map, output_colour, output_format
 from profiles.models import AudioCodec, VideoCodec, VideoRung
 from profiles.select import dynamic_range
@@ -166,7 +167,29 @@ def _metered(sound: Any, log_name: str) -> Any:
 
 
 def _sounds(job: AudioJob, source: Path, count: int) -> list[Any]:
-    return _split(_sound_input(source, job.track.codec)[str(job.track.index)], count, "asplit")
+    sound = _put_together(job, source) if job.track.parts else None
+    return _split(sound or _sound_input(source, job.track.codec)[str(job.track.index)], count, "asplit")
+
+
+def _put_together(job: AudioJob, source: Path) -> Any:
+    """Channels of several tracks and files as one sound on the programme's clock: time 0 of a file is its start."""
+    hertz, parts = job.track.sample_rate_hz, job.track.parts
+    taken: dict[tuple[Path, int, Fraction], list[int]] = {}
+    for position, part in enumerate(parts):
+        path = path_of(part.source.uri) if part.source else source
+        first = (Fraction(0) if part.source else job.start) - part.offset
+        taken.setdefault((path, part.index, first), []).append(position)
+    channels: dict[int, Any] = {}
+    for (path, index, first), positions in taken.items():
+        sound = _sound_input(path, "")[str(index)]
+        sound = sound.filter("aresample", hertz, **{"async": 1, "first_pts": round(first * hertz)}).filter(
+            "asetpts", "N"
+        )
+        for position, branch in zip(positions, _split(sound, len(positions), "asplit"), strict=True):
+            channels[position] = branch.filter("pan", args=f"mono|c0=c{parts[position].source_channel}")
+    places = "|".join(f"{position}.0-{part.channel}" for position, part in enumerate(parts))
+    streams = [channels[position] for position in range(len(parts))]
+    return ffmpeg.filter(streams, "join", inputs=len(parts), channel_layout=job.track.layout, map=places)
 
 
 def _sound_input(source: Path, codec: str) -> Any:
@@ -179,7 +202,8 @@ def _mixed(branch: Any, job: AudioJob, output: AudioOutput) -> Any:
     hertz = output.rung.sample_rate_hz
     # async=1 fills gaps and trims overlaps by timestamp; first_pts adds silence before a late track, cuts an early one
     options = resample_options(output.rung, job.track)
-    branch = branch.filter("aresample", **options, **{"async": 1, "first_pts": round(job.start * hertz)})
+    start = Fraction(0) if job.track.parts else job.start
+    branch = branch.filter("aresample", **options, **{"async": 1, "first_pts": round(start * hertz)})
     branch = branch.filter("asetpts", "N")
     sums = pan_expression(output.rung, job.track)
     return branch if sums is None else branch.filter("pan", args=sums)

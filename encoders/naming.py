@@ -1,9 +1,9 @@
 """How a master is called when speaking to people. Pure."""
 
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-__all__ = ["file_name", "shown"]
+__all__ = ["file_name", "path_of", "shown"]
 
 
 def shown(uri: str) -> str:
@@ -16,3 +16,8 @@ def shown(uri: str) -> str:
 def file_name(uri: str) -> str:
     """The last part of a URI's path, as its owner knows the file."""
     return PurePosixPath(unquote(urlsplit(uri).path)).name or shown(uri)
+
+
+def path_of(uri: str) -> Path:
+    """The path that a file URI names."""
+    return Path(unquote(urlsplit(uri).path))

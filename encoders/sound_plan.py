@@ -42,14 +42,13 @@ def audio_jobs(probe: Probe, ladder: Ladder, programme: Programme, toolchain: st
     Of each language and role a rung takes the first track that has what it needs, so a stereo and a 5.1 track of one
     language complete each other, and an Atmos track beside them gives the Atmos rendition.
     """
-    made: dict[int, list[AudioRung]] = {}
-    tracks = {track.index: track for track in probe.audio}
+    made: dict[AudioTrack, list[AudioRung]] = {}
     for voice in _voices(probe.audio):
         for rung in ladder.audio:
             track = next((track for track in voice.tracks if is_made_of(rung, track)), None)
             if track is not None:
-                made.setdefault(track.index, []).append(_resolved(rung, track, voice.suffix))
-    return tuple(_audio_job(probe, tracks[index], rungs, programme, toolchain) for index, rungs in made.items())
+                made.setdefault(track, []).append(_resolved(rung, track, voice.suffix))
+    return tuple(_audio_job(probe, track, rungs, programme, toolchain) for track, rungs in made.items())
 
 
 def _resolved(rung: AudioRung, track: AudioTrack, suffix: str) -> AudioRung:
@@ -109,5 +108,10 @@ def _shape(rung: AudioRung) -> dict[str, object]:
 
 
 def _shape_of_track(track: AudioTrack) -> dict[str, object]:
-    """What of a track shapes bytes: not how it is called or what it is for."""
-    return track.model_dump(mode="json", exclude={"language", "role", "title", "bit_rate_bps"})
+    """What of a track shapes bytes: not how it is called, what it is for or where its files lie."""
+    shape = track.model_dump(mode="json", exclude={"language", "role", "title", "bit_rate_bps", "parts"})
+    parts = [
+        (part.channel, part.source and part.source.sha256, part.index, part.source_channel, part.offset)
+        for part in track.parts
+    ]
+    return {**shape, "parts": parts}

@@ -14,6 +14,7 @@ from encoders.complaints import complaints, damage
 from encoders.documents import AudioJob, AudioOutput, EncodedChunk, EncodedOutput, VideoJob, VideoOutput
 from encoders.naming import file_name
 from encoders.scratch import private_folder
+from encoders.sidecar import check_side_files
 from encoders.sound import encode_sounds
 from encoders.tooling import run_tool, version_line
 from encoders.verify import verify_video
@@ -110,6 +111,7 @@ def _encode_targets(
             return _encode_video(job, source, pictures, on_progress), {}
         case AudioJob():
             sounds = [(output, targets[output.digest]) for output in job.outputs if output.digest in targets]
+            check_side_files(job.track, targets[sounds[0][0].digest].parent.parent)
             shown = _progress_of_sound(job, on_progress)
             return encode_sounds(job, source, sounds, lambda argv, folder: _run(argv, job.master, shown, folder))
 

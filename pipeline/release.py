@@ -42,14 +42,14 @@ def submit_title(place: Installation, params: Mapping[str, object]) -> Submitted
     master = steps.register(place, request)
     steps.qualify(place, steps.inspect(place, master), request.profile)
     record = _record(place, request.title_id)
-    if record is not None and is_current(record, request, master.sha256):
+    if record is not None and is_current(record, request, master.identity):
         return Submitted(title_id=request.title_id, run_id=record.run_id, already_live=True)
     airflow = AirflowApi(place.settings)
     if record is not None and _is_under_way(record, request, airflow):
         return Submitted(title_id=request.title_id, run_id=record.run_id, attached=True)
     run_id = new_run_id(request.title_id)
     place.registry.submit(request, run_id)
-    place.registry.remember_master(request.title_id, master.sha256)
+    place.registry.remember_master(request.title_id, master.identity)
     airflow.trigger(run_id, request.model_dump(mode="json"))
     return Submitted(title_id=request.title_id, run_id=run_id)
 

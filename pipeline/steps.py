@@ -10,6 +10,7 @@ from encoders.plan import plan_encode
 from encoders.probe import inspect_master
 from encoders.qualify import qualify as judge
 from encoders.quality import measure as measure_quality
+from encoders.sidecar import apply_sidecar, register_sidecar
 from encoders.source import master_path, register_master
 from encoders.work import toolchain
 from packagers.verify import VerifyReport
@@ -42,8 +43,9 @@ __all__ = [
 
 
 def register(place: Workplace, request: SubmitRequest) -> Master:
-    """Fix the master by its bytes. Raises SourceRejected when it cannot be read."""
-    return register_master(request.master_uri, place.work_dir, place.open_bucket)
+    """Fix the master, and what its sidecar names, by their bytes. Raises SourceRejected when one cannot be read."""
+    master = register_master(request.master_uri, place.work_dir, place.open_bucket)
+    return register_sidecar(master, request.sound_uri, place.work_dir)
 
 
 def inspect(place: Workplace, master: Master) -> Probe:
@@ -52,15 +54,15 @@ def inspect(place: Workplace, master: Master) -> Probe:
     try:
         content, _ = place.work.get_bytes(key)
     except NotFound:
-        probe = inspect_bytes(place, master)
+        probe = inspect_master(master, master_path(master, place.work_dir, place.open_bucket))
         place.work.put_bytes(key, probe.model_dump_json().encode(), content_type="application/json")
-        return probe
-    return Probe.model_validate_json(content).model_copy(update={"master": master})
+        return apply_sidecar(probe)
+    return apply_sidecar(Probe.model_validate_json(content).model_copy(update={"master": master}))
 
 
 def inspect_bytes(place: Workplace, master: Master) -> Probe:
     """Inspect the master now, without remembering. Raises SourceRejected when it is no media file."""
-    return inspect_master(master, master_path(master, place.work_dir, place.open_bucket))
+    return apply_sidecar(inspect_master(master, master_path(master, place.work_dir, place.open_bucket)))
 
 
 def qualify(place: Workplace, probe: Probe, profile_name: str) -> Probe:

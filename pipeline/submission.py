@@ -35,6 +35,7 @@ def request_from(params: Mapping[str, object]) -> SubmitRequest:
             profile=str(params.get("profile") or "standard"),
             priority=Priority(str(params.get("priority") or Priority.NORMAL)),
             launch_at=launch_at,
+            sound_uri=uri_of(str(params["sound_uri"])) if params.get("sound_uri") else None,
         )
     except ValidationError as error:
         first = error.errors()[0]

@@ -1,11 +1,11 @@
 """What a master is, exactly: sizes, rational frame rates, colour, tracks. No floats anywhere."""
 
 from fractions import Fraction
-from typing import Literal
 
 from pydantic import Field
 
-from telecine.document import Document, ExactSeconds, Sha256
+from telecine.document import Document, ExactSeconds, Sha256, digest_of
+from telecine.soundmap import SideFile, SoundRole, SoundSheet
 
 __all__ = [
     "AudioTrack",
@@ -15,6 +15,7 @@ __all__ = [
     "Master",
     "MasteringDisplay",
     "Probe",
+    "SoundPart",
     "SoundRole",
     "SubtitleTrack",
     "VideoTrack",
@@ -92,12 +93,21 @@ class VideoTrack(Document):
     packets: int = Field(description="coded pictures counted in the container")
 
 
-SoundRole = Literal["main", "commentary", "descriptive", "clear-speech"]
-"""What a sound track is for: the programme, talk about it, a description of its pictures, speech made clearer."""
+class SoundPart(Document):
+    """One channel of a track that is put together: a channel of one of the master's tracks, or of a file beside it."""
+
+    channel: str = Field(description="what it is, as FFmpeg names it: FL, FR, FC, LFE, SL, SR, BL, BR")
+    source: SideFile | None = Field(default=None, description="none: the master itself")
+    index: int = Field(description="of the stream in its file")
+    source_channel: int = 0
+    offset: ExactSeconds = Field(default=Fraction(0), description="how much later it is laid than it lies")
 
 
 class AudioTrack(Document):
-    """One audio track. ``layout`` as FFmpeg names it: mono, stereo, 5.1, 5.1(side), 7.1."""
+    """One audio track. ``layout`` as FFmpeg names it: mono, stereo, 5.1, 5.1(side), 7.1.
+
+    With ``parts`` it is put together of them, ``index`` is none of the master's and ``codec`` is "mapped".
+    """
 
     index: int
     codec: str
@@ -110,6 +120,7 @@ class AudioTrack(Document):
     atmos: bool = Field(default=False, description="E-AC-3 with joint object coding (ETSI TS 103 420)")
     dialnorm_lkfs: int | None = Field(default=None, description="loudness of dialogue as AC-3 and E-AC-3 state it")
     bit_rate_bps: int = Field(default=0, description="as the container or stream states it; 0 where neither does")
+    parts: tuple[SoundPart, ...] = ()
     start: ExactSeconds
     duration: ExactSeconds
 
@@ -128,6 +139,12 @@ class Master(Document):
     uri: str
     size_bytes: int
     sha256: Sha256
+    sound: SoundSheet | None = Field(default=None, description="its sidecar, where it has one")
+
+    @property
+    def identity(self) -> Sha256:
+        """What a title is made of: the master's bytes, and those of its sidecar and the files that names."""
+        return self.sha256 if self.sound is None else digest_of("master and sound", self.sha256, self.sound)
 
 
 class Probe(Document):

@@ -43,6 +43,7 @@ class SubmitRequest(Document):
     profile: str = "standard"
     priority: Priority = Priority.NORMAL
     launch_at: UtcTime | None = None
+    sound_uri: str | None = Field(default=None, description="its sidecar of sound; none: NAME.audio.yaml beside it")
 
 
 def title_id_from_name(name: str) -> str:

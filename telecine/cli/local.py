@@ -7,18 +7,20 @@ import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from telecine.cli.output import Json, console, print_json, say, table
-from telecine.cli.titles import Master, Name, ProfileName, TitleOption, show_renditions
+from telecine.cli.titles import Master, Name, ProfileName, SoundOption, TitleOption, show_renditions
 from telecine.settings import load_settings
 
 __all__ = ["make", "plan"]
 
 
-def plan(master: Master, profile: ProfileName = "standard", *, as_json: Json = False) -> None:
+def plan(
+    master: Master, profile: ProfileName = "standard", sound: SoundOption = None, *, as_json: Json = False
+) -> None:
     """Dry run: what is in the master, which ladder it gets, how it is cut, how large it may become."""
     from pipeline.make import plan_only  # noqa: PLC0415 - keeps the other commands quick
     from pipeline.submission import request_from  # noqa: PLC0415
 
-    found = plan_only(request_from({"master_uri": master, "profile": profile}), load_settings())
+    found = plan_only(request_from({"master_uri": master, "profile": profile, "sound_uri": sound}), load_settings())
     if as_json:
         print_json(found)
         return
@@ -51,6 +53,7 @@ def make(
     title: TitleOption = None,
     name: Name = None,
     profile: ProfileName = "standard",
+    sound: SoundOption = None,
     *,
     vmaf: Annotated[bool, typer.Option("--vmaf", help="Measure VMAF of every rendition too.")] = False,
     as_json: Json = False,
@@ -60,7 +63,8 @@ def make(
     from pipeline.make import make as make_here  # noqa: PLC0415
     from pipeline.submission import request_from  # noqa: PLC0415
 
-    request = request_from({"master_uri": master, "title_id": title, "name": name, "profile": profile})
+    asked = {"master_uri": master, "title_id": title, "name": name, "profile": profile, "sound_uri": sound}
+    request = request_from(asked)
     columns = (
         TextColumn("{task.description:<10}"),
         BarColumn(),

@@ -18,6 +18,7 @@ __all__ = [
     "Name",
     "PriorityOption",
     "ProfileName",
+    "SoundOption",
     "TitleOption",
     "list_titles",
     "print_report",
@@ -33,6 +34,9 @@ Master = Annotated[
 TitleOption = Annotated[str | None, typer.Option("--title", help="Title id; made of the name when not given.")]
 Name = Annotated[str | None, typer.Option("--name", help="What viewers see; made of the file name when not given.")]
 ProfileName = Annotated[str, typer.Option("--profile", help="Profile of the catalogue.")]
+SoundOption = Annotated[
+    str | None, typer.Option("--sound", help="Sidecar that maps sound; NAME.audio.yaml beside the master by default.")
+]
 PriorityOption = Annotated[Priority, typer.Option("--priority", help="Chunks of a higher class are encoded first.")]
 LaunchAt = Annotated[
     datetime | None,
@@ -51,6 +55,7 @@ def submit(
     profile: ProfileName = "standard",
     priority: PriorityOption = Priority.NORMAL,
     launch_at: LaunchAt = None,
+    sound: SoundOption = None,
     *,
     wait: Annotated[bool, typer.Option("--wait", help="Show the progress and return when the title is live.")] = False,
     as_json: Json = False,
@@ -68,6 +73,7 @@ def submit(
         "profile": profile,
         "priority": priority.value,
         "launch_at": launch_at.isoformat() if launch_at else None,
+        "sound_uri": sound,
     }
     submitted = submit_title(place, params)
     if submitted.already_live:
