@@ -7,8 +7,12 @@ from pathlib import Path
 import pytest
 from pymediainfo import MediaInfo
 
+from packagers.boxes import read_init
+from pipeline.make import MakeWatcher, make
+from pipeline.submission import request_from
 from profiles.load import load_profile
 from profiles.models import AudioRung, Profile, VideoRung
+from telecine.settings import Settings
 
 sys.path.insert(0, str(Path(__file__).parent))
 from encoders_clips import ffmpeg, numbered_clip, planned, released, samples_of
@@ -122,3 +126,19 @@ def test_a_master_without_objects_has_no_atmos_rendition(tmp_path):
     plan = planned(master, tmp_path, asked, chunk_seconds=30)
     assert [output.rung.name for output in plan.jobs[0].outputs] == ["stereo"]
     assert [rung.name for rung in plan.ladder.audio] == ["stereo"]
+
+
+@pytest.mark.parametrize("offset", ["0.511", "-0.3"])
+def test_the_package_keeps_sound_and_picture_in_step(tmp_path, offset):
+    """The proof of the package compares all samples and times; what is left is the edit list of the first frame."""
+    master = a_master(tmp_path / "film.mkv", offset=offset)
+    (tmp_path / "passing.yaml").write_text(
+        "{name: passing, summary: tests, video: [{name: small, width: 96, height: 54, crf: 20, max_bps: 300000}],"
+        " audio: [{name: own, codec: eac3, channels: 6, bitrate_bps: 384000, passthrough: only}]}"
+    )
+    request = request_from({"master_uri": str(master), "profile": "passing"})
+    settings = Settings(data_dir=tmp_path / "data", catalogue_dir=tmp_path)
+    report = make(request, tmp_path / "out", settings, MakeWatcher(lambda _: None, lambda _: None))
+    assert [proof.name for proof in report.verified.renditions] == ["small", "own"]
+    init = read_init((tmp_path / "out" / "package" / "audio" / "own" / "init.mp4").read_bytes())
+    assert Fraction(init.edit_start, init.timescale) == pytest.approx(-Fraction(offset) % FRAME_S, abs=0.0006)
