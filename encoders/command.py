@@ -109,8 +109,7 @@ def extract_command(source: Path, track: AudioTrack, target: Path) -> Argv:
     """Copy every packet of one track into a file without container."""
     return (
         *("ffmpeg", *_QUIET, "-protocol_whitelist", "file", "-i", f"file:{source}", "-map", f"0:{track.index}"),
-        # by default ffmpeg leaves out packets from before the presentation's start
-        *("-c", "copy", "-copypriorss", "1", "-f", track.codec, f"file:{target}", "-progress", "pipe:1"),
+        *("-c", "copy", "-f", track.codec, f"file:{target}", "-progress", "pipe:1"),
     )
 
 

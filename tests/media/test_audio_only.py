@@ -109,3 +109,14 @@ def test_a_cut_song_is_refused(tmp_path):
     (tmp_path / "song.m4a").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(SourceRejected, match="is cut short"):
         made(tmp_path / "song.m4a", tmp_path)
+
+
+@pytest.mark.parametrize("at", [0.1, 0.95])
+def test_a_song_damaged_at_its_start_or_end_is_refused(tmp_path, at):
+    ffmpeg("-f", "lavfi", "-i", "anoisesrc=d=20:a=0.1", "-c:a", "flac", str(tmp_path / "song.flac"))
+    content = bytearray((tmp_path / "song.flac").read_bytes())
+    place = int(len(content) * at)
+    content[place : place + 4_000] = bytes(4_000)
+    (tmp_path / "song.flac").write_bytes(content)
+    with pytest.raises(SourceRejected, match=r"song\.flac is (damaged|cut short)"):
+        made(tmp_path / "song.flac", tmp_path)
