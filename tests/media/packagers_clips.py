@@ -26,7 +26,7 @@ LICENCE_URL = "http://127.0.0.1:8600/v1/licenses/clearkey"
 TITLE = "test-card"
 
 _VIDEO = {"360p": ("HD", 640, 360, "avc1.64001e"), "180p": ("SD", 320, 180, "avc1.64000c")}
-_SOUND = {"surround": 6, "stereo": 2}
+_SOUND = {"surround": 6, "stereo": 2, "stereo-high": 2}
 
 
 @cache
@@ -44,12 +44,13 @@ def clips() -> Path:
         tones = "|".join(f"0.1*sin({440 * (n + 1)}*t)" for n in range(channels))
         layout = "5.1" if channels > 2 else "stereo"
         source = f"aevalsrc=exprs={tones}:c={layout}:s=48000:d={float(DURATION)}"
-        _ffmpeg("-i", source, "-c:a", "aac", "-b:a", f"{64 * channels}k", str(folder / f"{name}.mp4"))
+        rate = 128 if name.endswith("-high") else 64
+        _ffmpeg("-i", source, "-c:a", "aac", "-b:a", f"{rate * channels}k", str(folder / f"{name}.mp4"))
     return folder
 
 
 def shelve(store, *, sound=("surround", "stereo"), pictures=("360p", "180p")) -> RenditionSet:
-    """Put renditions into a store and say what they are."""
+    """Put renditions into a store and say what they are; without pictures they are of sound alone."""
     video = [
         _rendition(store, name, kind="video", codec=codec, label=label, width=width, height=height, frames=FRAMES)
         for name, (label, width, height, codec) in _VIDEO.items()
@@ -61,7 +62,7 @@ def shelve(store, *, sound=("surround", "stereo"), pictures=("360p", "180p")) ->
     ]
     return RenditionSet(
         plan_digest="0" * 64,
-        frames=FRAMES,
+        frames=FRAMES if video else 0,
         frame_rate=RATE,
         gop_frames=GOP,
         segment_frames=SEGMENT,

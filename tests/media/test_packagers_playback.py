@@ -151,6 +151,17 @@ def test_a_browser_plays_a_package(tmp_path, chromium, serve, scheme, manifest):
 
 @pytest.mark.usefixtures("shaka")
 @pytest.mark.parametrize("manifest", ["manifest.mpd", "master.m3u8"])
+def test_a_browser_plays_sound_alone(tmp_path, chromium, serve, manifest):
+    bench = Bench(tmp_path, sound=("stereo", "stereo-high", "surround"), pictures=())
+    made = package(bench.request, bench.keys, bench.store, bench.work_dir)
+    origin = Origin(bench.store, {key.kid: key.key.get_secret_value() for key in bench.content_keys()})
+    seen = watch(chromium, f"{serve(origin)}/?/{made.prefix}{manifest}", until_s=4.5)
+    assert not seen.get("failed")
+    assert seen["t"] >= 4.5
+
+
+@pytest.mark.usefixtures("shaka")
+@pytest.mark.parametrize("manifest", ["manifest.mpd", "master.m3u8"])
 def test_a_browser_without_keys_sees_nothing(tmp_path, chromium, serve, manifest):
     bench = Bench(tmp_path, sound=("stereo",))
     made = package(bench.request, bench.keys, bench.store, bench.work_dir)
