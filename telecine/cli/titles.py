@@ -8,7 +8,7 @@ import typer
 from telecine.cli.output import Json, console, print_json, say, table
 from telecine.errors import TelecineError
 from telecine.registry.records import Stage, TitleRecord
-from telecine.rendition import Quality, RenditionSet
+from telecine.rendition import LoudnessReport, Quality, RenditionSet
 from telecine.settings import load_settings
 from telecine.title import Priority
 
@@ -140,12 +140,12 @@ def show_renditions(found: RenditionSet, kids: dict[str, str]) -> None:
             r.codec,
             f"{r.average_bps / 1e3:,.0f}",
             f"{r.peak_bps / 1e3:,.0f}",
-            _quality(r.quality),
+            _quality(r.quality) or _loudness(r.loudness),
             f"{r.label} {kids.get(r.label, '')[:8]}".strip(),
         )
         for r in found.renditions
     ]
-    columns = ["Rendition", "Resolution", "Codec", "kb/s", "Peak kb/s", "VMAF", "Key (KID)"]
+    columns = ["Rendition", "Resolution", "Codec", "kb/s", "Peak kb/s", "VMAF, LUFS", "Key (KID)"]
     extent = f"{found.frames} frames at {found.frame_rate}" if found.frames else "sound alone"
     table(f"Renditions: {extent}", columns, rows, right=columns[3:6])
 
@@ -154,6 +154,10 @@ def _quality(found: Quality | None) -> str | None:
     if found is None:
         return None
     return f"{found.mean:.2f}" if found.model.startswith("vmaf") else f"{found.mean:.2f} dB {found.model.upper()}"
+
+
+def _loudness(found: LoudnessReport | None) -> str | None:
+    return f"{found.after.integrated_lufs:.1f} LUFS" if found else None
 
 
 def require_live(record: TitleRecord) -> None:

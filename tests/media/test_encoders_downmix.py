@@ -17,7 +17,7 @@ pytestmark = pytest.mark.media
 
 AMPLITUDE = 0.05
 TONES_HZ = (400, 650, 900, 50, 1250, 1600, 2000, 2500)
-CHANNELS = {1: ("FC",), 2: ("FL", "FR"), 6: LAYOUTS["5.1"]}
+TARGETS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
 
 
 def level(samples, hertz):
@@ -41,7 +41,7 @@ def mixed(folder, layout, channels, downmix):
     store.get_file(renditions.audio[0].key, folder / "mix.mp4")
     raw = ffmpeg("-i", str(folder / "mix.mp4"), "-ss", "0.5", "-t", "1", "-f", "s16le", "-")
     found = list(memoryview(raw).cast("h"))
-    return {name: found[place::channels] for place, name in enumerate(CHANNELS[channels])}
+    return {name: found[place::channels] for place, name in enumerate(LAYOUTS[TARGETS[channels]])}
 
 
 @pytest.mark.parametrize(
@@ -59,11 +59,12 @@ def mixed(folder, layout, channels, downmix):
         ("7.1(wide)", 6, Downmix()),
         ("6.1", 6, Downmix()),
         ("stereo", 1, Downmix()),
+        ("7.1", 8, Downmix()),
     ],
 )
 def test_each_channel_is_in_the_mix_at_the_stated_level(tmp_path, layout, channels, downmix):
-    target = {1: "mono", 2: "stereo", 6: "5.1"}[channels]
-    stated = downmix_matrix(layout, target, downmix)
+    as_it_is = {name: {name: 1.0} for name in LAYOUTS[layout]}
+    stated = as_it_is if layout == TARGETS[channels] else downmix_matrix(layout, TARGETS[channels], downmix)
     for name, samples in mixed(tmp_path, layout, channels, downmix).items():
         for source, hertz in zip(LAYOUTS[layout], TONES_HZ, strict=False):
             expected, found = abs(stated[name].get(source, 0)), level(samples, hertz)

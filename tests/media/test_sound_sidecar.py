@@ -160,6 +160,7 @@ def test_a_sidecar_elsewhere_is_named_and_its_files_are_found_beside_the_master(
     [
         (surround(C={"file": "none.wav"}), r"names none\.wav, which is not in the folder"),
         (surround(C={"file": "../outside.wav"}), r"names \.\./outside\.wav, which is outside the master's folder"),
+        (surround(C={"file": "link.wav"}), "which is outside the master's folder"),
         (surround(C={"file": "/etc/passwd"}), "which is outside the master's folder"),
         (surround(C={"file": "https://example.org/c.wav"}), "from the folder of a local master only"),
         (surround(C={"track": 9}), "asks for sound track 9, but the master has 3"),
@@ -178,6 +179,7 @@ def test_a_sidecar_elsewhere_is_named_and_its_files_are_found_beside_the_master(
 def test_every_mistake_is_one_sentence(folder, track, said):
     wav(folder / "short.wav", 1.5, seconds=3)
     wav(folder.parent / "outside.wav", 1.5)
+    (folder / "link.wav").symlink_to(folder.parent / "outside.wav")
     a_sidecar(folder, track)
     with pytest.raises(SourceRejected, match=said) as refused:
         planned(folder)
