@@ -14,10 +14,16 @@ from profiles.models import AudioRung
 from telecine.media import AudioTrack
 from telecine.rendition import Loudness
 
-__all__ = ["gain_for", "gate_of", "read_figure", "read_loudness"]
+__all__ = ["further_gain", "gain_for", "gate_of", "read_figure", "read_loudness"]
 
 _SILENCE_LUFS = -70.0
 """The absolute gate: what is measured as this was never above it."""
+
+_TOLERANCE_LU = 0.5
+"""EBU R 128 for programmes whose loudness cannot be met exactly."""
+
+_MOST_MORE_DB = 3.0
+"""More would be limiting that is heard; what is still missing then is told by the report."""
 
 _STATED_BY_NOBODY = -31
 """The dialnorm that encoders write unless they are told, and that asks players for no change."""
@@ -53,3 +59,14 @@ def gain_for(rung: AudioRung, track: AudioTrack, integrated_lufs: float) -> floa
     if gate_of(rung, track) == "dialogue" and spoken is not None:
         return round(rung.loudness_lufs - spoken, 2)
     return round(rung.loudness_lufs - integrated_lufs, 2)
+
+
+def further_gain(first_db: float, gain_db: float, missing_db: float) -> float | None:
+    """A gain that makes up for what holding the peaks took; None where the loudness is met, or no more may be added.
+
+    ``first_db`` is what the mix itself asked for, ``gain_db`` what was given, ``missing_db`` what still lacks.
+    """
+    if abs(missing_db) <= _TOLERANCE_LU:
+        return None
+    more = round(min(gain_db + missing_db, first_db + _MOST_MORE_DB), 2)
+    return more if more > gain_db else None

@@ -96,6 +96,21 @@ def test_the_range_of_a_mix_with_quiet_and_loud_parts_is_told(tmp_path):
     assert told.after.range_lu == pytest.approx(told.before.range_lu, abs=1)
 
 
+def test_a_mix_of_high_peaks_reaches_its_loudness_though_they_are_held(tmp_path):
+    """Clicks far above the tone between them: one gain and a limiter alone would stay too quiet."""
+    clicks = "aevalsrc='(0.05+0.6*lt(mod(t,0.5),0.004))*sin(900*t*2*PI)':c=mono:s=48000:d=6"
+    ffmpeg("-f", "lavfi", "-i", clicks, str(tmp_path / "clicks.wav"))
+    rung = AudioRung(name="stereo", channels=2, bitrate_bps=192_000, loudness_lufs=TARGET_LUFS, true_peak_dbtp=-6)
+    profile = Profile(name="peaks", summary="tests", video=(), audio=(rung,))
+    _, renditions, store = released(tmp_path / "clicks.wav", tmp_path, profile, chunk_seconds=30)
+    store.get_file(renditions.audio[0].key, tmp_path / "made.mp4")
+    told = renditions.audio[0].loudness
+    integrated, peak = measured(tmp_path / "made.mp4")
+    assert integrated == pytest.approx(TARGET_LUFS, abs=0.5)
+    assert peak <= -6 + 0.5
+    assert told.before.integrated_lufs + told.gain_db > TARGET_LUFS + 0.5
+
+
 @pytest.mark.parametrize(("gate", "integrated"), [("programme", TARGET_LUFS), ("dialogue", None)])
 def test_a_gate_on_dialogue_goes_by_the_dialnorm_of_the_master(tmp_path, gate, integrated):
     tone = "aevalsrc='0.1*sin(900*t*2*PI)':c=mono:s=48000:d=4"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from encoders.loudness import gain_for, gate_of, read_figure, read_loudness
+from encoders.loudness import further_gain, gain_for, gate_of, read_figure, read_loudness
 from profiles.models import AudioRung
 from telecine.media import AudioTrack
 
@@ -40,3 +40,11 @@ def test_a_gate_on_dialogue_takes_what_the_master_states_and_the_programme_where
     assert gain_for(rung, track, -30.0) == gain
     assert gate_of(rung, track) == ("dialogue" if dialnorm == -27 else "programme")
     assert gain_for(RUNG, track, -30.0) == 6.0
+
+
+@pytest.mark.parametrize(
+    ("given", "missing", "more"),
+    [(5.0, 0.4, None), (5.0, 1.2, 6.2), (5.0, 9.0, 8.0), (8.0, 2.0, None), (5.0, -1.0, None)],
+)
+def test_what_holding_the_peaks_took_is_made_up_for_by_three_decibels_at_most(given, missing, more):
+    assert further_gain(5.0, given, missing) == more
