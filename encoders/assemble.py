@@ -8,17 +8,19 @@ from pydantic import ValidationError
 
 from encoders.boxes import codec_string
 from encoders.command import join_command
-from encoders.documents import AudioJob, EncodedOutput, EncodePlan, VideoJob
+from encoders.documents import AudioJob, Chunk, EncodedOutput, EncodePlan, VideoOutput
 from encoders.picture import keeps_hdr
+from encoders.routing import Take, takes
 from encoders.scratch import private_folder
 from encoders.tooling import run_tool
 from encoders.verify import Packets, peak_bps, verify_sound, verify_video
 from encoders.work import found_output
-from profiles.models import AudioRung, VideoRung
+from profiles.models import AudioRung, VideoCodec, VideoRung
 from profiles.select import dynamic_range
 from telecine.document import Sha256, digest_of
 from telecine.errors import EncodeFailed, NotFound
 from telecine.log import get_logger
+from telecine.media import FrameRate
 from telecine.rendition import Rendition, RenditionSet
 from telecine.storage.port import ObjectStore
 
@@ -54,14 +56,15 @@ def assemble(plan: EncodePlan, store: ObjectStore, work_dir: Path) -> RenditionS
 
 def _video_rendition(plan: EncodePlan, position: int, store: ObjectStore, work_dir: Path) -> Rendition:
     rung, track = plan.ladder.video[position], plan.probe.video[0]
-    jobs = [job for job in plan.jobs if isinstance(job, VideoJob)]
-    digest = digest_of("video rendition", _JOINING, [job.outputs[position].digest for job in jobs])
+    outputs = [_chosen(take, store) for take in takes(plan, position)]
+    digest = digest_of("video rendition", _JOINING, [output.digest for output in outputs])
     known = _found(digest, rung, store)
     if known is not None:
         return known
-    chunks = [_chunk(job, position, store) for job in jobs]
+    chunks = [_chunk(chunk, output, store) for chunk, output in zip(plan.chunks, outputs, strict=True)]
     with private_folder(work_dir) as folder:
-        joined = _join(plan, chunks, store, folder)
+        in_band = rung.codec is VideoCodec.X265 and outputs[0].in_band
+        joined = _join(chunks, store, folder, plan.frame_rate, hevc_in_band=in_band)
         packets = verify_video(
             joined, frames=plan.total_frames, rate=plan.frame_rate.fraction, gop_frames=plan.ladder.gop_frames
         )
@@ -125,10 +128,17 @@ def _keep(rendition: Rendition, digest: Sha256, store: ObjectStore) -> None:
     log.info("rendition.assembled", rendition=rendition.name, codec=rendition.codec, bytes=rendition.size_bytes)
 
 
-def _chunk(job: VideoJob, position: int, store: ObjectStore) -> EncodedOutput:
-    made = found_output(job.outputs[position], store)
+def _chosen(take: Take, store: ObjectStore) -> VideoOutput:
+    """What was made of a chunk: as planned, or by the CPU in the GPU's stead."""
+    if take.fallback is None or found_output(take.output, store) is not None:
+        return take.output
+    return take.fallback
+
+
+def _chunk(chunk: Chunk, output: VideoOutput, store: ObjectStore) -> EncodedOutput:
+    made = found_output(output, store)
     if made is None:
-        raise _missing(f"chunk {job.chunk.index} of '{job.outputs[position].rung.name}'")
+        raise _missing(f"chunk {chunk.index} of '{output.rung.name}'")
     return made
 
 
@@ -136,13 +146,15 @@ def _missing(what: str) -> EncodeFailed:
     return EncodeFailed(f"The {what} is not in the work store: encode the plan before assembling it.")
 
 
-def _join(plan: EncodePlan, chunks: Sequence[EncodedOutput], store: ObjectStore, folder: Path) -> Path:
+def _join(
+    chunks: Sequence[EncodedOutput], store: ObjectStore, folder: Path, rate: FrameRate, *, hevc_in_band: bool
+) -> Path:
     names = [f"{position:06d}.mp4" for position in range(len(chunks))]
     for name, chunk in zip(names, chunks, strict=True):
         store.get_file(chunk.key, folder / name)
     listing, joined = folder / "chunks.txt", folder / "joined.mp4"
     listing.write_text("ffconcat version 1.0\n" + "".join(f"file {name}\n" for name in names))
-    run_tool(join_command(listing, joined, plan.frame_rate))
+    run_tool(join_command(listing, joined, rate, hevc_in_band=hevc_in_band))
     return joined
 
 

@@ -68,11 +68,15 @@ def made_loudness_command(files: Sequence[tuple[AudioOutput, Path, str]]) -> Arg
     return made_loudness_argv(files)
 
 
-def join_command(listing: Path, target: Path, rate: FrameRate) -> Argv:
-    """Join MP4 chunks listed for the concat demuxer, without touching a sample."""
+def join_command(listing: Path, target: Path, rate: FrameRate, *, hevc_in_band: bool = False) -> Argv:
+    """Join MP4 chunks listed for the concat demuxer, without touching a sample.
+
+    ``hevc_in_band``: they are HEVC whose samples carry the parameter sets; named hvc1, as players of Apple want.
+    """
     return (
         *("ffmpeg", "-v", "error", "-nostdin", "-f", "concat", "-i", f"file:{listing}"),
         *("-map", "0:v:0", "-c", "copy", "-map_metadata", "-1", "-fflags", "+bitexact"),
+        *(("-tag:v", "hvc1") if hevc_in_band else ()),
         *("-video_track_timescale", str(timescale(rate)), "-f", "mp4", f"file:{target}"),
     )
 

@@ -4,16 +4,22 @@
 one at a time has the turn, and when it dies another takes over within seconds.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from encoders.documents import VideoJob
 from encoders.leases import JobResult, Lease, LeaseBoard
-from encoders.order import broker_priority, dispatch_order
+from encoders.order import broker_priority, dispatch_order, title_order
+from encoders.routing import on_cpu
+from telecine.log import get_logger
 from telecine.registry.queue import EncodeQueue, QueuedJob, new_holder
-from telecine.registry.records import JobState
+from telecine.registry.records import JobRecord, JobState
 
 __all__ = ["MAX_FAILURES", "MAX_SENDS", "Decision", "Dispatcher", "Observation", "decide"]
+
+log = get_logger(__name__)
 
 MAX_FAILURES = 3
 """Failed encodes of one chunk after which a person must look. An attempt lost with its worker is no failure."""
@@ -25,6 +31,13 @@ _SPARE = 1
 """Jobs kept in the broker beyond the slots, so that a slot that falls free does not wait for the next tick."""
 
 _TURN_S = 5.0
+_COUNT_S = 1.0
+
+_POSTPONED_S = 20.0
+"""A disk that is full or a store that is away is given so long before the next attempt."""
+
+_QUEUES = ("cpu", "gpu")
+_NO_GPU = "no GPU worker was up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +54,10 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What to do: lists of jobs by what happens to them."""
+    """What to do: lists of jobs by what happens to them.
+
+    ``rerouted``: for the CPU now, with the reason; ``postponed``: tried again later, at no fault of theirs.
+    """
 
     done: tuple[str, ...]
     failed: tuple[tuple[str, str], ...]
@@ -49,6 +65,8 @@ class Decision:
     lost: tuple[str, ...]
     still_queued: tuple[str, ...]
     send: tuple[QueuedJob, ...]
+    rerouted: tuple[tuple[str, str], ...] = ()
+    postponed: tuple[tuple[str, str], ...] = ()
 
 
 def decide(seen: Observation) -> Decision:
@@ -59,32 +77,56 @@ def decide(seen: Observation) -> Decision:
     jobs = {queued.job.digest: queued for queued in sorted(seen.jobs, key=dispatch_order, reverse=True)}
     sent = [digest for digest, queued in jobs.items() if queued.job.state == JobState.SENT]
     done = tuple(d for d in jobs if d in seen.results and seen.results[d].chunk is not None)
-    failed, again = _failures(jobs, seen)
+    ended = _Failures.of(jobs, seen)
     silent = [d for d in sent if d not in seen.leases and d not in seen.results]
     running = sum(1 for d in sent if d in seen.leases and d not in seen.results)
     lost, still_queued = _judge_silent(silent, jobs, seen, free=seen.slots - running)
     hopeless = [d for d in lost if jobs[d].job.sends >= MAX_SENDS]
-    failed.extend((d, f"It was sent {jobs[d].job.sends} times and its worker fell silent each time.") for d in hopeless)
+    fallen = [(d, f"It was sent {jobs[d].job.sends} times and its worker fell silent each time.") for d in hopeless]
+    failed = (*ended.failed, *fallen)
     lost = [d for d in lost if d not in hopeless]
-    over = {*done, *(d for d, _ in failed)}
-    retried = {*lost, *(d for d, _ in again)}
+    over = {*done, *(d for d, _ in (*failed, *ended.rerouted, *ended.postponed))}
+    retried = {*lost, *(d for d, _ in ended.again)}
     waiting = [q for d, q in jobs.items() if d not in over and (q.job.state == JobState.WAITING or d in retried)]
     outstanding = running + len(silent) - len(lost) - len(hopeless)
     room = max(0, seen.slots + _SPARE - outstanding) if seen.slots else 0
-    send = tuple(sorted(waiting, key=dispatch_order)[:room])
-    return Decision(done, tuple(failed), tuple(again), tuple(lost), tuple(still_queued), send)
+    return Decision(
+        done=done,
+        failed=failed,
+        again=tuple(ended.again),
+        lost=tuple(lost),
+        still_queued=tuple(still_queued),
+        send=tuple(sorted(waiting, key=dispatch_order)[:room]),
+        rerouted=tuple(ended.rerouted),
+        postponed=tuple(ended.postponed),
+    )
 
 
-def _failures(jobs: Mapping[str, QueuedJob], seen: Observation) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-    failed: list[tuple[str, str]] = []
-    again: list[tuple[str, str]] = []
-    for digest, result in seen.results.items():
-        if result.chunk is not None or digest not in jobs:
-            continue
-        problem = result.problem or "no reason given"
-        hopeless = result.final or jobs[digest].job.failures + 1 >= MAX_FAILURES
-        (failed if hopeless else again).append((digest, problem))
-    return failed, again
+@dataclass(frozen=True, slots=True)
+class _Failures:
+    """Results without a chunk, by what follows: each a digest and the problem."""
+
+    failed: list[tuple[str, str]] = field(default_factory=list)
+    again: list[tuple[str, str]] = field(default_factory=list)
+    rerouted: list[tuple[str, str]] = field(default_factory=list)
+    postponed: list[tuple[str, str]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, jobs: Mapping[str, QueuedJob], seen: Observation) -> "_Failures":
+        found = cls()
+        for digest, result in seen.results.items():
+            if result.chunk is None and digest in jobs:
+                found.judge(jobs[digest].job, result).append((digest, result.problem or "no reason given"))
+        return found
+
+    def judge(self, job: JobRecord, result: JobResult) -> list[tuple[str, str]]:
+        if result.final:
+            return self.failed
+        if result.later:
+            return self.postponed if job.sends < MAX_SENDS else self.failed
+        if job.may_fall_back:
+            return self.rerouted
+        return self.again if job.failures + 1 < MAX_FAILURES else self.failed
 
 
 def _judge_silent(
@@ -94,7 +136,8 @@ def _judge_silent(
         return [], list(silent)
     grace = timedelta(seconds=seen.lease_s)
     lost = [d for d in silent if (sent_at := jobs[d].job.sent_at) is None or seen.now - sent_at > grace]
-    return (lost, []) if seen.slots else ([], [])
+    # no worker at all: they are in the broker still, and wait for one; unless others may make them
+    return ([d for d in lost if seen.slots or jobs[d].job.may_fall_back], [])
 
 
 class Dispatcher:
@@ -111,37 +154,89 @@ class Dispatcher:
         self._send = send
         self._lease_s = lease_s
         self._holder = new_holder()
+        self._turn_renewed = self._counted = float("-inf")
+        self._known: dict[str, int] = {}
 
-    def tick(self, now: datetime) -> Decision | None:
-        """One round over all titles; None while another dispatcher has the turn. Raises Unavailable; harmless."""
-        if not self._queue.take_turn(self._holder, _TURN_S):
-            return None
-        decision: Decision | None = None
-        jobs = self._queue.open_jobs()
-        for name in sorted({queued.job.queue for queued in jobs}):
-            mine = [queued for queued in jobs if queued.job.queue == name]
-            digests = [queued.job.digest for queued in mine]
-            seen = Observation(
-                jobs=mine,
-                leases=self._board.leases(digests),
-                results=self._board.take_results(digests),
-                slots=self._board.slots(name),
-                now=now,
-                lease_s=self._lease_s,
-            )
-            decision = decide(seen)
-            self._apply(decision)
-        return decision
+    def tick(self, now: datetime) -> bool:
+        """One round over all titles; whether a job may have ended: also while another dispatcher has the turn.
 
-    def _apply(self, decision: Decision) -> None:
+        Raises Unavailable; harmless.
+        """
+        if not self._has_turn():
+            return True
+        slots = self._slots()
+        # as many as there may be room for; each of several titles may hold the same jobs
+        jobs = self._queue.open_jobs(title_order, _SPARE + max(slots.values()))
+        ended = False
+        for name in _QUEUES:
+            mine = [queued for queued in jobs if _queue_of(queued.job, slots) == name]
+            if mine:
+                decision = decide(self._observed(mine, slots[name], now))
+                self._apply(decision, name)
+                ended = ended or bool(decision.done or decision.failed)
+        return ended
+
+    def _slots(self) -> dict[str, int]:
+        """Slots of each queue; asked once a second, since workers come and go in seconds."""
+        now = time.monotonic()
+        if now > self._counted + _COUNT_S:
+            self._counted, self._known = now, {name: self._board.slots(name) for name in _QUEUES}
+        return self._known
+
+    def _has_turn(self) -> bool:
+        """Hold the turn, renewed in the registry only when half of it is over."""
+        now = time.monotonic()
+        if now < self._turn_renewed + _TURN_S / 2:
+            return True
+        taken = self._queue.take_turn(self._holder, _TURN_S)
+        self._turn_renewed = now if taken else float("-inf")
+        return taken
+
+    def _observed(self, jobs: Sequence[QueuedJob], slots: int, now: datetime) -> Observation:
+        digests = [queued.job.digest for queued in jobs if queued.job.sends or queued.job.state == JobState.SENT]
+        return Observation(
+            jobs=jobs,
+            leases=self._board.leases(digests),
+            results=self._board.take_results(digests),
+            slots=slots,
+            now=now,
+            lease_s=self._lease_s,
+        )
+
+    def _apply(self, decision: Decision, queue: str) -> None:
         for digest in decision.done:
             self._queue.mark_done(digest)
         for digest, problem in decision.failed:
             self._queue.mark_failed(digest, problem)
         for digest, problem in decision.again:
             self._queue.mark_failed_once(digest, problem)
+        for digest, problem in decision.postponed:
+            self._queue.mark_postponed(digest, problem, _POSTPONED_S)
         self._queue.mark_lost(decision.lost)
         self._queue.mark_still_queued(decision.still_queued)
+        bodies = self._bodies(decision)
+        for digest, problem in decision.rerouted:
+            self._to_cpu(digest, bodies, problem)
         for queued in decision.send:
-            self._send(queued, broker_priority(queued))
-            self._queue.mark_sent(queued.job.digest)
+            digest = queued.job.digest
+            if queue != queued.job.queue:
+                self._to_cpu(digest, bodies, _NO_GPU)
+            job = queued.job.model_copy(update={"queue": queue})
+            self._send(queued.model_copy(update={"job": job, "body": bodies[digest]}), broker_priority(queued))
+            self._queue.mark_sent(digest)
+
+    def _bodies(self, decision: Decision) -> dict[str, str]:
+        digests = [*(digest for digest, _ in decision.rerouted), *(queued.job.digest for queued in decision.send)]
+        return self._queue.bodies(digests) if digests else {}
+
+    def _to_cpu(self, digest: str, bodies: dict[str, str], reason: str) -> None:
+        job = on_cpu(VideoJob.model_validate_json(bodies[digest]), reason)
+        bodies[digest] = job.model_dump_json()
+        self._queue.reroute(digest, "cpu", bodies[digest], reason)
+        log.warning("chunk.falls_back", job=digest[:12], chunk=job.chunk.index, reason=reason)
+
+
+def _queue_of(job: JobRecord, slots: Mapping[str, int]) -> str:
+    """The queue a job is dispatched to: while no GPU worker is up, CPU slots that are free take what may fall back."""
+    homeless = job.may_fall_back and job.state == JobState.WAITING and not slots[job.queue]
+    return "cpu" if homeless else job.queue

@@ -55,6 +55,8 @@ class VideoOutput(Document):
     digest: Sha256
     key: str = Field(description="where the verified MP4 goes in the work store")
     shots: tuple[ShotCrf, ...] = Field(default=(), description="inside the chunk, in order; frames of none: rung.crf")
+    encoder: Literal["cpu", "gpu"] = Field(default="cpu", description="gpu: NVENC's encoder of the rung's codec")
+    in_band: bool = Field(default=False, description="parameter sets in every key frame: encoders may differ by chunk")
 
 
 class AudioOutput(Document):
@@ -79,6 +81,10 @@ class VideoJob(Document):
     preroll_s: ExactSeconds = Field(description="how far ahead of the chunk decoding starts; shapes no byte")
     outputs: tuple[VideoOutput, ...]
     queue: Literal["cpu", "gpu"] = "cpu"
+    decode: Literal["cpu", "gpu"] = Field(default="cpu", description="gpu: pictures stay on the GPU to the encoder")
+    fallback: tuple[VideoOutput, ...] = Field(default=(), description="what the CPU makes where the GPU cannot")
+    fell_back: str | None = Field(default=None, description="why the CPU makes what was planned for the GPU")
+    memory_bytes: int = Field(default=0, description="peak memory of its encoder, reckoned; 0: not known")
 
 
 class AudioJob(Document):
@@ -95,6 +101,7 @@ class AudioJob(Document):
     duration: ExactSeconds
     outputs: tuple[AudioOutput, ...]
     queue: Literal["cpu", "gpu"] = "cpu"
+    memory_bytes: int = Field(default=0, description="peak memory of its encoder, reckoned; 0: not known")
 
 
 EncodeJob = Annotated[VideoJob | AudioJob, Field(discriminator="kind")]
@@ -136,3 +143,4 @@ class EncodedChunk(Document):
     encoded: bool
     cpu_s: float = 0.0
     max_rss_bytes: int = 0
+    fell_back: str | None = Field(default=None, description="why the CPU made what was planned for the GPU")

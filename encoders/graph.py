@@ -8,7 +8,8 @@ from typing import Any, assert_never
 
 import ffmpeg
 
-from encoders.codecs import aac, eac3, svtav1, vp9, x264, x265
+from encoders import gpu
+from encoders.codecs import aac, eac3, nvenc, svtav1, vp9, x264, x265
 from encoders.codecs.zones import mean_crf
 from encoders.documents import AudioJob, AudioOutput, VideoJob, VideoOutput
 from encoders.light import av1_light, hevc_light
@@ -45,6 +46,8 @@ _MP4 = {
 _SMALLEST_TIMESCALE = 10_000
 METERED = {"integrated": "lavfi.r128.I", "range": "lavfi.r128.LRA", "peak": "lavfi.r128.true_peak"}
 """Figures of the loudness meter by the keys under which FFmpeg logs them."""
+_REORDERED = 4
+"""Frames of reordering that no encoder here exceeds: B pyramids of x264, x265 and NVENC need two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,9 @@ def video_argv(
 ) -> tuple[str, ...]:
     """One ffmpeg: one decode of the chunk (from ``preroll_s`` ahead, None: from the start), all ``targets`` from it."""
     span = Span(job.track, job.frame_rate, job.chunk.start, job.chunk.end)
-    pictures = _pictures(_source(source, _seek(span, preroll_s), job.threads), span)
+    on_gpu = job.decode == "gpu"
+    opened = _seek(span, preroll_s) | (gpu.DECODE_OPTIONS if on_gpu else {})
+    pictures = _pictures(_source(source, opened, job.threads), span, on_gpu=on_gpu)
     branches = _branches(pictures, job, [output.rung for output, _ in targets])
     outputs = [
         _video_target(job, branch, output, target) for branch, (output, target) in zip(branches, targets, strict=True)
@@ -94,32 +99,52 @@ def _split(stream: Any, count: int, by: str = "split") -> list[Any]:
 
 
 def _video_target(job: VideoJob, branch: Any, output: VideoOutput, target: Path) -> Any:
+    options = _video_options(job, output) | {
+        # the grid has decided already: nothing may duplicate or drop a frame behind the filters
+        "fps_mode": "passthrough",
+        "enc_time_base:v": str(1 / job.frame_rate.fraction),
+        "video_track_timescale": str(timescale(job.frame_rate)),
+    }
+    if output.in_band and output.rung.codec is not VideoCodec.SVT_AV1:  # AV1 has neither to mend
+        options["bsf:v"] = _joinable(job, output)
+        if output.rung.codec is VideoCodec.X265:
+            options["tag:v"] = "hev1"  # as hvc1 FFmpeg takes parameter sets out of the samples; the join names it hvc1
+    return ffmpeg.output(_rung(branch, job, output), f"file:{target}", **_MP4, **options)
+
+
+def _joinable(job: VideoJob, output: VideoOutput) -> str:
+    """Bitstream filters that let a chunk be joined to those of another encoder.
+
+    Each key frame carries its parameter sets (x265 is told to), and decoding runs ahead of presentation by the same
+    frames whatever the encoder reorders: where they differ, the times of two chunks would overlap at the join.
+    """
+    again = () if output.rung.codec is VideoCodec.X265 and output.encoder == "cpu" else ("dump_extra=freq=keyframe",)
+    ahead = f"{_REORDERED}*{job.frame_rate.denominator}/{job.frame_rate.numerator}/TB"
+    return ",".join((*again, f"setts=pts=PTS:dts=DTS-STARTDTS-{ahead}"))
+
+
+def _video_options(job: VideoJob, output: VideoOutput) -> dict[str, str]:
     rate, rung = job.frame_rate.fraction, output.rung
-    pq = keeps_hdr(job.track, output.rung) and dynamic_range(job.track) == "PQ"
+    if output.encoder == "gpu":
+        return nvenc.video_options(rung, rate, job.gop_frames)
+    pq = keeps_hdr(job.track, rung) and dynamic_range(job.track) == "PQ"
     match rung.codec:
         case VideoCodec.X264:
             tuning = x264.tuning_parameters(rung, job.chunk, output.shots)
-            options = x264.video_options(rung, rate, job.gop_frames, job.threads, tuning=tuning)
+            return x264.video_options(rung, rate, job.gop_frames, job.threads, tuning=tuning)
         case VideoCodec.X265:
             told = {"light": hevc_light(job.track), "tuning": x265.tuning_parameters(rung, job.chunk, output.shots)}
-            options = x265.video_options(rung, job.gop_frames, job.threads, pq=pq, **told)
+            return x265.video_options(rung, job.gop_frames, job.threads, pq=pq, **told)
         case VideoCodec.VP9:
             pixels = output_format(job.track, rung)
             even = rung.model_copy(update={"crf": mean_crf(rung, job.chunk, output.shots)})
-            options = vp9.video_options(even, job.gop_frames, job.threads, pixels)
+            return vp9.video_options(even, job.gop_frames, job.threads, pixels)
         case VideoCodec.SVT_AV1:
             light = av1_light(job.track) if pq else {}
             even = rung.model_copy(update={"crf": mean_crf(rung, job.chunk, output.shots)})
-            options = svtav1.video_options(even, job.gop_frames, job.threads, light=light)
+            return svtav1.video_options(even, job.gop_frames, job.threads, light=light)
         case _:
             assert_never(rung.codec)
-    options |= {
-        # the grid has decided already: nothing may duplicate or drop a frame behind the filters
-        "fps_mode": "passthrough",
-        "enc_time_base:v": str(1 / rate),
-        "video_track_timescale": str(timescale(job.frame_rate)),
-    }
-    return ffmpeg.output(_rung(branch, job.track, output), f"file:{target}", **_MP4, **options)
 
 
 def audio_argv(
@@ -290,7 +315,7 @@ def _seek(span: Span, preroll_s: Fraction | None) -> dict[str, str | None]:
     return {"seek_timestamp": "1", "noaccurate_seek": None, "ss": f"{float(seconds):.6f}"}
 
 
-def _pictures(source: Any, span: Span) -> Any:
+def _pictures(source: Any, span: Span, *, on_gpu: bool = False) -> Any:
     """The frames of a span, numbered from 0: onto the constant grid, then cut by frame number."""
     rate = span.rate.fraction
     pictures = source[str(span.track.index)]
@@ -299,7 +324,7 @@ def _pictures(source: Any, span: Span) -> Any:
         # the grid is laid through the first picture: off it, rounding would double one picture and drop the next
         pictures = pictures.filter("setpts", f"PTS-({phase})/TB")
     if span.track.interlaced:
-        pictures = pictures.filter("bwdif", mode="send_field")
+        pictures = gpu.deinterlaced(pictures) if on_gpu else pictures.filter("bwdif", mode="send_field")
     return (
         pictures.filter("fps", str(rate))
         .filter("settb", str(1 / rate))
@@ -334,11 +359,13 @@ def _as_sdr(pictures: Any, track: VideoTrack, size: tuple[int, int]) -> Any:
     )
 
 
-def _rung(branch: Any, track: VideoTrack, output: VideoOutput) -> Any:
+def _rung(branch: Any, job: VideoJob, output: VideoOutput) -> Any:
+    track, on_gpu = job.track, output.encoder == "gpu"
     primaries, transfer, matrix = output_colour(track, output.rung)
-    size, pixels = (output.rung.width, output.rung.height), output_format(track, output.rung)
-    scaled = _scaled(branch, track, size, pixels)
-    if needs_tone_map(track):
+    size = (output.rung.width, output.rung.height)
+    pixels = nvenc.pixel_format(output.rung) if on_gpu else output_format(track, output.rung)
+    scaled = gpu.scaled(branch, output.rung) if job.decode == "gpu" else _scaled(branch, track, size, pixels)
+    if needs_tone_map(track) and not (on_gpu and keeps_hdr(track, output.rung)):
         for kind in ("MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL"):
             # of the first branch alone, and wrong for SDR: encoders are told by their own options
             scaled = scaled.filter("sidedata", mode="delete", type=kind)

@@ -6,7 +6,7 @@ Nothing here is precious: after a loss of all of Redis, jobs are sent again and 
 
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from encoders.documents import EncodedChunk
 from telecine.document import Document
 from telecine.errors import Unavailable
 
-__all__ = ["JobResult", "Lease", "LeaseBoard", "this_process"]
+__all__ = ["JobResult", "Lease", "LeaseBoard", "Presence", "is_gone", "this_process"]
 
 _RESULT_TTL_S = 24 * 3600
 _WORKER_TTL_S = 10
@@ -33,11 +33,22 @@ class Lease(Document):
 
 
 class JobResult(Document):
-    """How an attempt ended. ``final``: another attempt cannot help."""
+    """How an attempt ended. ``final``: another attempt cannot help; ``later``: it was not the chunk's fault."""
 
     chunk: EncodedChunk | None = None
     problem: str | None = None
     final: bool = False
+    later: bool = False
+
+
+class Presence(Document):
+    """What a worker says of itself: chunk encodes at once, and what its machine was found able to do."""
+
+    slots: int
+    cores: int = 0
+    memory_bytes: int = 0
+    encoders: tuple[str, ...] = ()
+    gpu_sessions: int = 0
 
 
 def this_process() -> str:
@@ -53,7 +64,7 @@ def _start_time(pid: int) -> str:
     return fields[19]  # starttime, proc(5)
 
 
-def _is_gone(owner: str) -> bool:
+def is_gone(owner: str) -> bool:
     """True only when the owner ran on this machine and does not any more."""
     host, pid, started = owner.rsplit("/", 2)
     return host == socket.gethostname() and _start_time(int(pid)) != started
@@ -75,7 +86,7 @@ class LeaseBoard:
             if self._redis.set(key, Lease(owner=owner).model_dump_json(), px=self._lease_ms, nx=True):
                 return True
             held = self._lease(self._redis.get(key))
-            if held is not None and held.owner != owner and not _is_gone(held.owner):
+            if held is not None and held.owner != owner and not is_gone(held.owner):
                 return False
             self._redis.set(key, Lease(owner=owner).model_dump_json(), px=self._lease_ms)
             return True
@@ -103,30 +114,64 @@ class LeaseBoard:
 
     def take_results(self, digests: Sequence[str]) -> dict[str, JobResult]:
         """Results among ``digests``, each handed out once."""
-        results = {}
-        with _redis_errors():
+        with _redis_errors(), self._redis.pipeline(transaction=False) as pipe:
             for digest in digests:
-                value = self._redis.getdel(_result_key(digest))
-                if isinstance(value, str):
-                    results[digest] = JobResult.model_validate_json(value)
-        return results
+                pipe.getdel(_result_key(digest))
+            found = zip(digests, pipe.execute(), strict=True)
+        return {digest: JobResult.model_validate_json(value) for digest, value in found if value is not None}
 
     def finished(self, digests: Sequence[str]) -> frozenset[str]:
         """Those among ``digests`` whose result waits to be taken."""
-        with _redis_errors():
-            return frozenset(digest for digest in digests if self._redis.exists(_result_key(digest)))
+        with _redis_errors(), self._redis.pipeline(transaction=False) as pipe:
+            for digest in digests:
+                pipe.exists(_result_key(digest))
+            found = pipe.execute()
+        return frozenset(digest for digest, waits in zip(digests, found, strict=True) if waits)
 
-    def worker_present(self, worker: str, queue: str, slots: int) -> None:
-        """A worker says that it is there; forgotten after ten silent seconds."""
+    def release(self, digest: str) -> None:
+        """Let the lease of a stopped attempt go, without a result."""
         with _redis_errors():
-            self._redis.set(f"telecine:worker:{queue}:{worker}", slots, ex=_WORKER_TTL_S)
+            self._redis.delete(_lease_key(digest))
+
+    def cancel(self, digests: Iterable[str]) -> None:
+        """Nobody wants these jobs any more: whoever encodes them stops, and whoever is handed one drops it."""
+        with _redis_errors(), self._redis.pipeline() as pipe:
+            for digest in digests:
+                pipe.set(_cancel_key(digest), 1, ex=_RESULT_TTL_S)
+            pipe.execute()
+
+    def wanted_again(self, digests: Sequence[str]) -> None:
+        """These jobs are wanted, whatever was said before."""
+        if digests:
+            with _redis_errors():
+                self._redis.delete(*(_cancel_key(digest) for digest in digests))
+
+    def is_cancelled(self, digest: str) -> bool:
+        """Whether nobody wants this job any more."""
+        with _redis_errors():
+            return bool(self._redis.exists(_cancel_key(digest)))
+
+    def worker_present(self, worker: str, queue: str, presence: Presence) -> None:
+        """A worker says that it is there; forgotten after ten silent seconds."""
+        with _redis_errors(), self._redis.pipeline() as pipe:
+            pipe.sadd(_workers_key(queue), worker)
+            pipe.set(_worker_key(queue, worker), presence.model_dump_json(), ex=_WORKER_TTL_S)
+            pipe.execute()
+
+    def workers(self, queue: str) -> dict[str, Presence]:
+        """The workers of a queue that are there, by name."""
+        with _redis_errors():
+            names = sorted(str(name) for name in self._redis.smembers(_workers_key(queue)))
+            values = self._redis.mget([_worker_key(queue, name) for name in names]) if names else []
+            said = dict(zip(names, values, strict=True))
+            silent = [name for name, value in said.items() if value is None]
+            if silent:
+                self._redis.srem(_workers_key(queue), *silent)
+        return {name: Presence.model_validate_json(value) for name, value in said.items() if value is not None}
 
     def slots(self, queue: str) -> int:
         """Chunk encodes that all present workers of a queue can run at once."""
-        with _redis_errors():
-            keys = list(self._redis.scan_iter(f"telecine:worker:{queue}:*", count=1000))
-            values = self._redis.mget(keys) if keys else []
-        return sum(int(value) for value in values if value is not None)
+        return sum(presence.slots for presence in self.workers(queue).values())
 
     @staticmethod
     def _lease(value: object) -> Lease | None:
@@ -135,6 +180,18 @@ class LeaseBoard:
 
 def _lease_key(digest: str) -> str:
     return f"telecine:lease:{digest}"
+
+
+def _cancel_key(digest: str) -> str:
+    return f"telecine:cancel:{digest}"
+
+
+def _workers_key(queue: str) -> str:
+    return f"telecine:workers:{queue}"
+
+
+def _worker_key(queue: str, worker: str) -> str:
+    return f"telecine:worker:{queue}:{worker}"
 
 
 def _result_key(digest: str) -> str:

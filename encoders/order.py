@@ -2,11 +2,16 @@
 
 from datetime import UTC, datetime
 
-from telecine.registry.queue import QueuedJob
+from telecine.registry.queue import FollowedTitle, QueuedJob
 
-__all__ = ["broker_priority", "dispatch_order"]
+__all__ = ["broker_priority", "dispatch_order", "title_order"]
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+def title_order(title: FollowedTitle) -> tuple[int, datetime, datetime, str]:
+    """Sort key of titles: class, then earliest launch, then age."""
+    return (title.priority.rank, title.launch_at or _NEVER, title.submitted_at, title.title_id)
 
 
 def dispatch_order(queued: QueuedJob) -> tuple[int, datetime, datetime, str, int]:

@@ -1,16 +1,20 @@
 """The plan of one title: every frame, chunk and output decided once, before anything runs. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
+from itertools import product
 from types import MappingProxyType
 
 from encoders.chunks import cut_chunks
 from encoders.documents import AudioJob, Chunk, EncodePlan, ShotCrf, VideoJob, VideoOutput
+from encoders.gpu import stays_on_gpu
+from encoders.memory import job_memory
 from encoders.picture import keeps_hdr, largest_sdr, needs_tone_map
+from encoders.routing import RungGroup, gpu_shape, rung_groups
 from encoders.sound_plan import Programme, audio_jobs, sound_programme
 from profiles.models import Ladder, VideoRung
 from profiles.select import SOUND_GRID
-from telecine.document import digest_of
+from telecine.document import VARIES, DigestForm, digest_of
 from telecine.errors import SourceRejected
 from telecine.media import FrameRate, Probe, VideoTrack
 
@@ -40,7 +44,7 @@ def plan_encode(
 
     Frame ``f`` of the grid is at ``f / rate`` on the container's clock, to within half a frame: the grid is laid
     through the first picture. Equal arguments give equal plans; address and title of the master shape no digest.
-    ``shots``: CRFs of the shots of a rung, by its name.
+    ``shots``: CRFs of the shots of a rung, by its name; those of NVENC take none.
     """
     if not ladder.video:
         return _plan_of_sound(probe, ladder, toolchain)
@@ -51,8 +55,8 @@ def plan_encode(
     seconds = min(chunk_seconds, _UHD_CHUNK_S) if _is_uhd(ladder) else chunk_seconds
     cut = cut_chunks(first, total, segment_frames=ladder.segment_frames, rate=rate, chunk_seconds=seconds)
     jobs: tuple[AudioJob | VideoJob, ...] = (
-        *audio_jobs(probe, ladder, Programme(track.start, total / rate), toolchain),
-        *(_video_job(probe, ladder, chunk, threads=threads, toolchain=toolchain, shots=shots) for chunk in cut),
+        *_with_memory(audio_jobs(probe, ladder, Programme(track.start, total / rate), toolchain)),
+        *_video_jobs(probe, ladder, cut, (threads, toolchain), shots),
     )
     decided = [ladder, rate, first, total, *(job.digest for job in jobs)]
     return EncodePlan(
@@ -80,7 +84,7 @@ def _plan_of_sound(probe: Probe, ladder: Ladder, toolchain: str) -> EncodePlan:
     if not probe.audio:
         raise SourceRejected(f"The master {probe.master.uri} has no sound track to plan for.")
     programme = sound_programme(probe)
-    jobs = audio_jobs(probe, ladder, programme, toolchain)
+    jobs = _with_memory(audio_jobs(probe, ladder, programme, toolchain))
     if not jobs:
         raise SourceRejected(
             f"The master {probe.master.uri} has no sound track from which a rung of profile '{ladder.profile}' is made."
@@ -118,36 +122,44 @@ def _total_frames(track: VideoTrack, rate: Fraction) -> int:
     return track.packets * (2 if track.interlaced else 1)
 
 
-def _video_job(
+def _video_jobs(
     probe: Probe,
     ladder: Ladder,
-    chunk: Chunk,
-    *,
-    threads: int,
-    toolchain: str,
+    cut: Sequence[Chunk],
+    tools: tuple[int, str],
     shots: Mapping[str, Sequence[ShotCrf]],
-) -> VideoJob:
+) -> Iterator[VideoJob]:
+    """The jobs of each chunk in turn, of thousands of chunks too: what all share is spelled once."""
     track = probe.video[0]
-    # tone mapping is done once, at the size of the largest rung, so that size shapes the smaller rungs too
-    shared = largest_sdr(ladder.video, track) if needs_tone_map(track) else None
-    range_ = (track, output_rate(track), ladder.gop_frames, chunk.start, chunk.end)
-    outputs = []
-    for rung in ladder.video:
-        mapped = None if keeps_hdr(track, rung) else shared
-        own = _inside(shots.get(rung.name, ()), chunk)
-        digest = digest_of("video", probe.master.sha256, (*range_, mapped, _shape(rung), own, threads, toolchain))
-        outputs.append(VideoOutput(rung=rung, digest=digest, key=f"chunks/{digest}.mp4", shots=own))
-    return VideoJob(
-        digest=digest_of("video job", [(output.digest, output.rung.name) for output in outputs]),
-        master=probe.master,
-        track=track,
-        frame_rate=FrameRate.of(output_rate(track)),
-        gop_frames=ladder.gop_frames,
-        chunk=chunk,
-        threads=threads,
-        preroll_s=_INDEXED_PREROLL_S if _is_indexed(probe) else _SEARCHED_PREROLL_S,
-        outputs=tuple(outputs),
-    )
+    range_ = (track, output_rate(track), ladder.gop_frames, VARIES, VARIES)
+    first = []
+    for group in rung_groups(ladder.video, track):
+        job = _video_job(probe, ladder, cut[0], group, tools[0])
+        forms = [
+            DigestForm("video", probe.master.sha256, (*range_, *_shaped(output, track, group), VARIES, *tools))
+            for output in (*job.outputs, *job.fallback)
+        ]
+        first.append((job.model_copy(update={"memory_bytes": job_memory(job)}), forms))
+    for chunk, (job, forms) in product(cut, first):
+        yield _of_chunk(job, chunk, forms, shots)
+
+
+def _of_chunk(
+    job: VideoJob, chunk: Chunk, forms: Sequence[DigestForm], shots: Mapping[str, Sequence[ShotCrf]]
+) -> VideoJob:
+    made = []
+    for output, form in zip((*job.outputs, *job.fallback), forms, strict=True):
+        own = _inside(shots.get(output.rung.name, ()) if output.encoder == "cpu" else (), chunk)
+        digest = form.of(chunk.start, chunk.end, own)
+        made.append(output.model_copy(update={"digest": digest, "key": f"chunks/{digest}.mp4", "shots": own}))
+    count = len(job.outputs)
+    changes = {
+        "digest": digest_of("video job", [(output.digest, output.rung.name) for output in made]),
+        "chunk": chunk,
+        "outputs": tuple(made[:count]),
+        "fallback": tuple(made[count:]),
+    }
+    return job.model_copy(update=changes)
 
 
 def _inside(shots: Sequence[ShotCrf], chunk: Chunk) -> tuple[ShotCrf, ...]:
@@ -156,9 +168,44 @@ def _inside(shots: Sequence[ShotCrf], chunk: Chunk) -> tuple[ShotCrf, ...]:
     return tuple(ShotCrf(start=start, end=end, crf=crf) for start, end, crf in cut if start < end)
 
 
+def _video_job(probe: Probe, ladder: Ladder, chunk: Chunk, group: RungGroup, threads: int) -> VideoJob:
+    """A job of this chunk whose outputs have no digests yet."""
+    track = probe.video[0]
+    return VideoJob(
+        digest="",
+        master=probe.master,
+        track=track,
+        frame_rate=FrameRate.of(output_rate(track)),
+        gop_frames=ladder.gop_frames,
+        chunk=chunk,
+        threads=threads,
+        preroll_s=_INDEXED_PREROLL_S if _is_indexed(probe) else _SEARCHED_PREROLL_S,
+        outputs=group.outputs,
+        queue="gpu" if group.gpu else "cpu",
+        decode="gpu" if group.gpu and stays_on_gpu(track, group.rungs) else "cpu",
+        fallback=group.fallback,
+    )
+
+
+def _shaped(
+    output: VideoOutput, track: VideoTrack, group: RungGroup
+) -> tuple[tuple[int, int] | None, dict[str, object]]:
+    """The size an output is tone-mapped at, and what of its rung shapes its bytes."""
+    # tone mapping is done once, at the size of the largest rung, so that size shapes the smaller rungs too
+    shared = largest_sdr(group.rungs, track) if needs_tone_map(track) else None
+    mapped = None if keeps_hdr(track, output.rung) else shared
+    shape = gpu_shape(output.rung) if output.encoder == "gpu" else _shape(output.rung)
+    return mapped, {**shape, "in_band": True} if output.in_band else shape
+
+
+def _with_memory(jobs: Iterable[AudioJob]) -> tuple[AudioJob, ...]:
+    return tuple(job.model_copy(update={"memory_bytes": job_memory(job)}) for job in jobs)
+
+
 def _shape(rung: VideoRung) -> dict[str, object]:
     """What of a rung shapes bytes: not its name, not when it is chosen and not the label its key goes by."""
-    return rung.model_dump(mode="json", exclude={"name", "label", "min_source_width"})
+    apart = {"name", "label", "min_source_width", "hardware", "hardware_cq", "hardware_preset"}
+    return rung.model_dump(mode="json", exclude=apart)
 
 
 def _expected_bytes(ladder: Ladder, duration: Fraction, tracks: int) -> int:

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from encoders.command import Argv, video_command
 from encoders.complaints import complaints, damage
 from encoders.documents import AudioJob, AudioOutput, EncodedChunk, EncodedOutput, VideoJob, VideoOutput
+from encoders.failures import said_plainly
 from encoders.naming import file_name
 from encoders.scratch import private_folder
 from encoders.sidecar import check_side_files
@@ -25,7 +26,7 @@ from telecine.process import Completed
 from telecine.rendition import LoudnessReport
 from telecine.storage.port import ObjectStore
 
-__all__ = ["RECIPE", "Progress", "encode", "found_output", "toolchain"]
+__all__ = ["RECIPE", "OnProgress", "Progress", "encode", "found_output", "toolchain"]
 
 log = get_logger(__name__)
 
@@ -70,7 +71,7 @@ def encode(
     found = {output.digest: found_output(output, store) for output in job.outputs}
     cpu_s, rss = 0.0, 0
     if None in found.values():
-        with private_folder(work_dir) as folder:
+        with said_plainly(job, work_dir), private_folder(work_dir) as folder:
             targets = {
                 output.digest: folder / f"{output.rung.name}.mp4"
                 for output in job.outputs

@@ -54,6 +54,15 @@ class AirflowApi:
         states = {task["task_id"]: task["state"] or "waiting" for task in tasks.json()["task_instances"]}
         return RunState(run_id=run_id, state=answer.json()["state"], tasks=states)
 
+    def fail(self, run_id: str) -> None:
+        """Mark a run as failed, and with it every task that is not over; Airflow ends those that run.
+
+        A run that Airflow does not know, or that is over, stays as it is.
+        """
+        answer = self._call("PATCH", f"/api/v2/dags/{_DAG}/dagRuns/{run_id}", {"state": "failed"})
+        if answer.status_code != httpx.codes.NOT_FOUND:
+            _raise_for(answer)
+
     @stamina.retry(on=Unavailable, attempts=8, timeout=40)
     def _call(self, method: str, path: str, body: Mapping[str, object] | None = None) -> httpx.Response:
         try:

@@ -1,17 +1,22 @@
 """Encoding one title right here, with a few threads and no server."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from threading import Event, Lock
+from threading import Lock
 
+from encoders.admission import Admission, Demand
+from encoders.attempts import Bench, attempt
+from encoders.capability import capability
 from encoders.documents import AudioJob, EncodedChunk, EncodePlan, VideoJob
+from encoders.routing import on_cpu
 from encoders.source import master_path
-from encoders.work import Progress, encode
+from encoders.work import Progress
 from pipeline.progress import EncodeProgress, frames_of
 from pipeline.workplace import Workplace
-from telecine.errors import EncodeFailed, TelecineError
+from telecine.errors import SourceRejected, Stopped, TelecineError
 from telecine.settings import Settings
+from telecine.stopper import Stopper, stoppable
 
 __all__ = ["encode_here", "encoders_at_once"]
 
@@ -26,38 +31,71 @@ def encode_here(
 ) -> tuple[EncodedChunk, ...]:
     """Encode a whole plan in this process tree, ``encoders_at_once``. The first failure stops the rest."""
     source = master_path(plan.master, place.work_dir, place.open_bucket)
-    board = _LocalBoard(plan, on_progress)
+    board, stopper = _LocalBoard(plan, on_progress), Stopper()
+    jobs = _for_this_machine(plan, place.settings)
+    bench = _bench(jobs, place)
 
     def work(job: VideoJob | AudioJob) -> EncodedChunk:
-        for attempt in (1, 2, 3):
-            try:
-                chunk = encode(job, source, place.work, place.work_dir, lambda p: board.moved(job, p))
-            except TelecineError:
-                if attempt == 3 or board.stopped.is_set():  # noqa: PLR2004 - as MAX_FAILURES of the dispatcher
-                    raise
-            else:
-                board.finished(job)
-                return chunk
-        raise AssertionError  # the third attempt returned or raised
+        with stoppable(stopper):
+            chunk = _insisted(job, lambda job: attempt(job, source, bench, lambda p: board.moved(job, p)))
+            board.finished(job)
+            return chunk
 
     with ThreadPoolExecutor(encoders_at_once(place.settings)) as pool:
-        futures = [pool.submit(work, job) for job in plan.jobs]
+        futures = [pool.submit(work, job) for job in jobs]
         try:
             done, _ = wait(futures, return_when=FIRST_EXCEPTION)
             for future in done:
                 future.result()
         except BaseException:
-            board.stopped.set()
+            stopper.stop(Stopped("Encoding was stopped."))
             pool.shutdown(wait=False, cancel_futures=True)
             raise
         return tuple(future.result() for future in futures)
 
 
+def _for_this_machine(plan: EncodePlan, settings: Settings) -> list[VideoJob | AudioJob]:
+    """The plan's jobs; without NVENC the CPU makes those of the GPU. Raises MissingRequirement where it may not."""
+    if all(job.queue == "cpu" for job in plan.jobs):
+        return list(plan.jobs)
+    found = capability(settings)
+    if found.gpu_sessions:
+        return list(plan.jobs)
+    problem = next(ability.problem for ability in found.encoders if ability.name == "h264_nvenc")
+    reason = f"NVENC does not work here: {problem}"
+    return [on_cpu(job, reason) if isinstance(job, VideoJob) and job.queue == "gpu" else job for job in plan.jobs]
+
+
+def _bench(jobs: Sequence[VideoJob | AudioJob], place: Workplace) -> Bench:
+    """Raises EncodeFailed before anything runs when a job would not fit into this machine's memory."""
+    on_gpu = any(job.queue == "gpu" for job in jobs)
+    sessions = capability(place.settings).gpu_sessions if on_gpu else 0
+    limit = Demand(memory_bytes=place.settings.worker_memory_bytes, gpu_sessions=sessions)
+    admission = Admission(place.work_dir, limit)
+    for job in jobs:
+        admission.check(job)
+    return Bench(place.work, place.work_dir, admission)
+
+
+def _insisted(job: VideoJob | AudioJob, encode: Callable[[VideoJob | AudioJob], EncodedChunk]) -> EncodedChunk:
+    """Up to three attempts, as the dispatcher makes; the CPU takes over what the GPU fails at."""
+    for left in (2, 1, 0):
+        try:
+            return encode(job)
+        except (Stopped, SourceRejected):
+            raise
+        except TelecineError as error:
+            if isinstance(job, VideoJob) and job.fallback:
+                job = on_cpu(job, str(error))
+            elif not left:
+                raise
+    raise AssertionError  # the last attempt returned or raised
+
+
 class _LocalBoard:
-    """Progress of ``encode_here``; when stopped, every running encoder is ended at its next progress line."""
+    """Progress of ``encode_here``."""
 
     def __init__(self, plan: EncodePlan, on_progress: Callable[[EncodeProgress], None] | None) -> None:
-        self.stopped = Event()
         self._frames_total = sum(frames_of(job) for job in plan.jobs)
         self._jobs_total = len(plan.jobs)
         self._running: dict[str, Progress] = {}
@@ -68,9 +106,6 @@ class _LocalBoard:
         self._lock = Lock()
 
     def moved(self, job: VideoJob | AudioJob, progress: Progress) -> None:
-        if self.stopped.is_set():
-            message = "Encoding was stopped."
-            raise EncodeFailed(message)
         with self._lock:
             self._running[job.digest] = progress
             self._show()

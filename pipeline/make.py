@@ -2,11 +2,12 @@
 
 import math
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import SecretBytes
+from pydantic import Field, SecretBytes
 
 from encoders.complexity.documents import ComplexityReport
 from encoders.complexity.page import complexity_page
@@ -40,6 +41,7 @@ class MakeReport(Document):
     version: str
     chunks: int
     chunks_encoded: int
+    fell_back: dict[str, int] = Field(default_factory=dict, description="jobs of the GPU made by the CPU, by reason")
     renditions: RenditionSet
     dash: str
     hls: str
@@ -85,6 +87,7 @@ def make(
         version=package.version,
         chunks=len(plan.jobs),
         chunks_encoded=sum(chunk.encoded for chunk in chunks),
+        fell_back=Counter(chunk.fell_back for chunk in chunks if chunk.fell_back),
         renditions=renditions,
         dash=f"package/{package.dash_path}",
         hls=f"package/{package.hls_path}",

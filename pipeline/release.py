@@ -4,15 +4,16 @@ from collections.abc import Mapping
 
 from pipeline import shelf, steps
 from pipeline.airflow_api import AirflowApi
+from pipeline.encoding import withdraw
 from pipeline.installation import Installation
 from pipeline.submission import is_current, new_run_id, request_from
 from telecine.document import Document
-from telecine.errors import NotFound
+from telecine.errors import NotFound, TelecineError
 from telecine.registry.records import Stage, TitleRecord
 from telecine.rendition import RenditionSet
 from telecine.title import SubmitRequest
 
-__all__ = ["Submitted", "TitleReport", "submit_title", "title_report"]
+__all__ = ["Submitted", "TitleReport", "cancel_title", "retry_title", "submit_title", "title_report"]
 
 
 class Submitted(Document):
@@ -52,6 +53,38 @@ def submit_title(place: Installation, params: Mapping[str, object]) -> Submitted
     place.registry.remember_master(request.title_id, master.identity)
     airflow.trigger(run_id, request.model_dump(mode="json"))
     return Submitted(title_id=request.title_id, run_id=run_id)
+
+
+def cancel_title(place: Installation, title_id: str) -> int:
+    """Stop a title that is under way: its encoders end within two seconds, its run is marked failed.
+
+    What was encoded stays in the store, and what is live stays live. Returns how many encode jobs were under way.
+    Raises NotFound, and TelecineError when the title is not under way.
+    """
+    record = place.registry.title(title_id)
+    if record.stage.ended:
+        message = f"The title {title_id} is {record.stage}: there is nothing under way to cancel."
+        raise TelecineError(message)
+    said = f"A person cancelled it; 'telecine retry {title_id}' goes on from there."
+    place.registry.fail(title_id, Stage.CANCELLED, said)
+    stopped = withdraw(place, title_id)
+    if record.run_id is not None:
+        AirflowApi(place.settings).fail(record.run_id)
+    return stopped
+
+
+def retry_title(place: Installation, title_id: str) -> Submitted:
+    """Start a title again that failed, was rejected or cancelled: as it was submitted, from what is there already.
+
+    Raises NotFound, SourceRejected, and TelecineError when it did not end that way.
+    """
+    record = place.registry.title(title_id)
+    if record.stage not in {Stage.FAILED, Stage.REJECTED, Stage.CANCELLED}:
+        message = f"The title {title_id} is at {record.stage}: only one that failed or was cancelled is tried again."
+        raise TelecineError(message)
+    asked = record.model_dump(mode="json", include={"title_id", "name", "profile", "priority", "master_uri"})
+    launch_at = record.launch_at.isoformat() if record.launch_at else None
+    return submit_title(place, {**asked, "launch_at": launch_at})
 
 
 def title_report(place: Installation, title_id: str) -> TitleReport:

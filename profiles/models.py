@@ -47,11 +47,21 @@ class VideoRung(Document):
     )
     psychovisual: bool = Field(default=True, description="x264, x265: spend bits on detail that no metric counts")
     label: str = Field(default="SD", description="key label: SD to 576 lines, HD to 1080, then UHD or UHD_HDR")
+    hardware: Literal["never", "prefer", "require"] = Field(
+        default="never", description="NVENC: never; where a GPU worker is up, else the CPU; or only there"
+    )
+    hardware_cq: float | None = Field(default=None, ge=1, le=51, description="NVENC's quality scale; none: the crf")
+    hardware_preset: Literal["p1", "p2", "p3", "p4", "p5", "p6", "p7"] = Field(
+        default="p6", description="NVENC's preset, p1 (fastest) to p7"
+    )
 
     @model_validator(mode="after")
     def _encoder_can(self) -> Self:
         if self.codec is VideoCodec.X264 and self.dynamic_range != "sdr":
             message = f"rung '{self.name}': x264 rungs are 8-bit SDR; HDR needs x265, vp9 or svtav1"
+            raise ValueError(message)
+        if self.codec is VideoCodec.VP9 and self.hardware != "never":
+            message = f"rung '{self.name}': NVENC has no VP9; hardware needs x264, x265 or svtav1"
             raise ValueError(message)
         return self
 

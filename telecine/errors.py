@@ -1,12 +1,14 @@
 """Errors are decisions: final ones are never retried, unavailable ones always are, the rest stay loud."""
 
 __all__ = [
+    "DiskFull",
     "EncodeFailed",
     "MissingRequirement",
     "NotFound",
     "PackageRejected",
     "PreconditionFailed",
     "SourceRejected",
+    "Stopped",
     "TelecineError",
     "ToolFailed",
     "Unavailable",
@@ -57,6 +59,14 @@ class ToolFailed(TelecineError):
 
 class Unavailable(TelecineError):
     """A service did not answer. Retried near the call and by the orchestrator above it."""
+
+
+class DiskFull(Unavailable):
+    """A disk has no room left. Tried again later: somebody may free some meanwhile."""
+
+
+class Stopped(TelecineError):
+    """A person stopped the work. What was finished is kept."""
 
 
 class NotFound(TelecineError):

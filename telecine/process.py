@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from telecine.errors import ToolFailed, Unavailable
+from telecine.stopper import current_stopper
 
 __all__ = ["Command", "Completed", "die_with_parent", "replace_process", "run"]
 
@@ -66,7 +67,7 @@ def run(
 
     ``on_line`` is called with each line of stdout as it comes (stdout is then not captured); an exception it raises
     kills the command and is passed on. The whole session is killed on timeout or any exception. Raises ToolFailed on
-    a non-zero exit (when ``check``) and Unavailable on timeout.
+    a non-zero exit (when ``check``), Unavailable on timeout, and what the thread's Stopper was given.
     """
     with contextlib.ExitStack() as stack:
         argv, fds = stack.enter_context(_with_secret_files(command))
@@ -82,11 +83,13 @@ def run(
             start_new_session=True,
             preexec_fn=die_with_parent,  # noqa: PLW1509 - one prctl call, safe after fork
         )
+        stopper = current_stopper()
         expired = threading.Event()
         watchdog = _start_watchdog(child, command.timeout_s, expired)
         try:
-            captured = _read(child, on_line)
-            _, status, usage = os.wait4(child.pid, 0)
+            with stopper.ending(lambda: _signal_session(child)):
+                captured = _read(child, on_line)
+                _, status, usage = os.wait4(child.pid, 0)
             child.returncode = os.waitstatus_to_exitcode(status)
         except BaseException:
             _kill_session(child)
@@ -94,6 +97,7 @@ def run(
         finally:
             watchdog.cancel()
         tail = _tail(errors.fileno())
+    stopper.raise_if_stopped()
     if expired.is_set():
         message = f"{Path(argv[0]).name} did not finish within {command.timeout_s:g} s"
         raise Unavailable(message)

@@ -1,5 +1,6 @@
 """Where to run: one Settings object, built in each entry point and passed on. Every field is ``TELECINE_<NAME>``."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -19,6 +20,15 @@ def clone_root() -> Path:
 def usable_cores() -> int:
     """Cores this process may run on."""
     return len(os.sched_getaffinity(0))
+
+
+def usable_memory() -> int:
+    """Four fifths of this machine's memory, or of the limit of its control group (cgroup v2 or v1), in bytes."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):
+        with contextlib.suppress(OSError, ValueError):  # another version of cgroups, or "max"
+            total = min(total, int((Path("/sys/fs/cgroup") / name).read_text()))
+    return total * 4 // 5
 
 
 class Settings(BaseSettings):
@@ -54,6 +64,11 @@ class Settings(BaseSettings):
     airflow_password: SecretStr = SecretStr("")
 
     worker_slots: int = Field(default_factory=usable_cores, ge=1, description="chunk encodes at once on one worker")
+    worker_memory_bytes: int = Field(
+        default_factory=usable_memory,
+        ge=1,
+        description="memory that chunk encodes of this machine may take together; four fifths of what there is",
+    )
     encode_threads: int = Field(
         default=1,
         ge=1,

@@ -1,6 +1,7 @@
 """What the tasks of Telecine's DAGs have in common: errors as decisions, the release at hand, the deferrable encode."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -24,6 +25,12 @@ from telecine.settings import load_settings
 from telecine.title import SubmitRequest
 
 __all__ = ["EncodeOperator", "EncodeTrigger", "GoLiveOperator", "Release", "at", "record_failure"]
+
+ROUND_S = 0.5
+"""Between two rounds of the dispatcher: a spare job in the broker keeps slots busy meanwhile."""
+
+LOOK_S = 1.5
+"""Between two looks at a title's progress while no job ends."""
 
 D = TypeVar("D", bound=Document)
 
@@ -110,7 +117,8 @@ class EncodeOperator(BaseOperator):
             self.log.info("plan %s: %s", plan.digest[:12], progress.line())
             if progress.chunks_done == progress.chunks_total:
                 return str(self.plan)
-        return self.defer(trigger=EncodeTrigger(title_id=release.title_id), method_name="finish")
+        trigger = EncodeTrigger(title_id=release.title_id, attempt=encode.attempt)
+        return self.defer(trigger=trigger, method_name="finish")
 
     def finish(self, context: Any, event: dict[str, str]) -> str:
         """The trigger is over: every chunk is in the store, or an encode is out of attempts."""
@@ -125,19 +133,24 @@ class EncodeOperator(BaseOperator):
 class EncodeTrigger(BaseTrigger):
     """Dispatches chunk jobs by the order of titles, watches their leases and tells the progress in the task's log."""
 
-    def __init__(self, title_id: str) -> None:
+    def __init__(self, title_id: str, attempt: str = "") -> None:
         super().__init__()
         self.title_id = title_id
+        self.attempt = attempt
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        return ("telecine_tasks.EncodeTrigger", {"title_id": self.title_id})
+        return ("telecine_tasks.EncodeTrigger", {"title_id": self.title_id, "attempt": self.attempt})
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        encode = await asyncio.to_thread(_queued_encode, self.title_id)
-        shown, away = "", ""
+        encode = await asyncio.to_thread(_queued_encode, self.title_id, self.attempt)
+        shown, away, looked_at = "", "", float("-inf")
         while True:
             try:
-                await asyncio.to_thread(encode.tick)
+                ended = await asyncio.to_thread(encode.tick)
+                if not ended and time.monotonic() - looked_at < LOOK_S:
+                    await asyncio.sleep(ROUND_S)
+                    continue
+                looked_at = time.monotonic()
                 progress = await asyncio.to_thread(encode.progress)
             except Unavailable as error:
                 if str(error) != away:
@@ -152,7 +165,7 @@ class EncodeTrigger(BaseTrigger):
                 yield TriggerEvent({"done": progress.line()})
                 return
             away, shown = "", self._tell(progress.line(), shown)
-            await asyncio.sleep(0.4)
+            await asyncio.sleep(ROUND_S)
 
     def _tell(self, line: str, shown: str) -> str:
         now = datetime.now(UTC)
@@ -163,13 +176,13 @@ class EncodeTrigger(BaseTrigger):
         return shown
 
     async def on_kill(self) -> None:
-        """A person cleared or failed the task: its waiting chunks are not sent any more."""
-        encode = await asyncio.to_thread(_queued_encode, self.title_id)
+        """A person cleared or failed the task: its encoders end, unless another attempt has taken its chunks over."""
+        encode = await asyncio.to_thread(_queued_encode, self.title_id, self.attempt)
         await asyncio.to_thread(encode.abandon)
 
 
-def _queued_encode(title_id: str) -> QueuedEncode:
-    return QueuedEncode(open_installation(load_settings()), title_id)
+def _queued_encode(title_id: str, attempt: str) -> QueuedEncode:
+    return QueuedEncode(open_installation(load_settings()), title_id, attempt)
 
 
 class GoLiveOperator(BaseOperator):

@@ -49,6 +49,8 @@ def status(*, as_json: Json = False) -> None:
     else:
         rows = [(p.name, p.state, p.pid, p.uptime_s, p.memory_mib, p.url) for p in found.programs]
         table("Telecine", ["Program", "State", "PID", "Up (s)", "MiB", "URL"], rows, right=["PID", "Up (s)", "MiB"])
+        if found.healthy:
+            _show_workers()
     raise typer.Exit(0 if found.healthy else 1)
 
 
@@ -62,7 +64,37 @@ def doctor(*, as_json: Json = False) -> None:
     else:
         rows = [("ok" if c.ok else "--", c.name, c.found, c.advice if not c.ok else "") for c in report.checks]
         table("Telecine doctor", ["", "What", "Found", "Advice"], rows)
+        _show_capability()
     raise typer.Exit(0 if report.ok else 1)
+
+
+def _show_capability() -> None:
+    """What encoders of this machine may use, and what was found of its GPU; remembered for a day."""
+    from encoders.capability import GPU_ENCODERS, capability  # noqa: PLC0415 - keeps the other commands quick
+
+    found = capability(load_settings())
+    say(f"Encoding: {found.cores} cores, {found.memory_bytes / 2**30:.1f} GiB for encoders, {_gpu(found.gpu_sessions)}")
+    tried = [ability for ability in (*found.encoders, *found.decoders) if ability.name not in GPU_ENCODERS]
+    tried += [ability for ability in found.encoders if ability.name in GPU_ENCODERS and found.gpu_sessions]
+    table("Encoders", ["", "What", "Problem"], [("ok" if a.works else "--", a.name, a.problem) for a in tried])
+
+
+def _show_workers() -> None:
+    """The workers that are there, as each says of itself."""
+    from encoders.leases import LeaseBoard  # noqa: PLC0415 - keeps the other commands quick
+
+    settings = load_settings()
+    board = LeaseBoard(settings.redis_url, settings.lease_s)
+    rows = [
+        (name, queue, said.slots, said.cores, f"{said.memory_bytes / 2**30:.1f}", _gpu(said.gpu_sessions))
+        for queue in ("cpu", "gpu")
+        for name, said in board.workers(queue).items()
+    ]
+    table("Workers", ["Worker", "Queue", "Slots", "Cores", "GiB", "GPU"], rows, right=["Slots", "Cores", "GiB"])
+
+
+def _gpu(sessions: int) -> str:
+    return f"NVENC, {sessions} sessions" if sessions else "no NVENC"
 
 
 def token(

@@ -20,9 +20,11 @@ __all__ = [
     "ProfileName",
     "SoundOption",
     "TitleOption",
+    "cancel",
     "list_titles",
     "print_report",
     "require_live",
+    "retry",
     "show",
     "show_renditions",
     "submit",
@@ -118,6 +120,41 @@ def show(title: Annotated[str, typer.Argument(help="Title id.")], *, as_json: Js
     print_report(report.record, report.renditions, report.kids, report.urls)
 
 
+def cancel(title: Annotated[str, typer.Argument(help="Title id.")], *, as_json: Json = False) -> None:
+    """Stop a title that is under way: encoders end at once, what was encoded is kept, what is live stays live."""
+    from pipeline.installation import open_installation  # noqa: PLC0415
+    from pipeline.release import cancel_title  # noqa: PLC0415 - keeps the other commands quick
+
+    place = open_installation(load_settings())
+    stopped = cancel_title(place, title)
+    if as_json:
+        print_json(place.registry.title(title))
+    else:
+        say(f"{title} is cancelled; {stopped} encode jobs were under way. 'telecine retry {title}' goes on from there.")
+
+
+def retry(
+    title: Annotated[str, typer.Argument(help="Title id.")],
+    *,
+    wait: Annotated[bool, typer.Option("--wait", help="Show the progress and return when the title is live.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Go on with a title that failed or was cancelled: what was encoded is used, every chunk has all attempts again."""
+    from pipeline.installation import open_installation  # noqa: PLC0415
+    from pipeline.release import retry_title  # noqa: PLC0415 - keeps the other commands quick
+    from telecine.cli.watch import watch  # noqa: PLC0415
+
+    place = open_installation(load_settings())
+    retry_title(place, title)
+    if wait:
+        watch(place, title)
+    record = place.registry.title(title)
+    if as_json:
+        print_json(record)
+    else:
+        say(f"{title} is at {record.stage}; 'telecine show {title}' tells more.")
+
+
 def print_report(
     record: TitleRecord, renditions: RenditionSet | None, kids: dict[str, str], urls: dict[str, str]
 ) -> None:
@@ -162,5 +199,5 @@ def _loudness(found: LoudnessReport | None) -> str | None:
 
 def require_live(record: TitleRecord) -> None:
     """Raise with the title's own sentence when it ended otherwise."""
-    if record.stage in {Stage.REJECTED, Stage.FAILED}:
+    if record.stage in {Stage.REJECTED, Stage.FAILED, Stage.CANCELLED}:
         raise TelecineError(record.problem or f"Title {record.title_id} {record.stage}.")

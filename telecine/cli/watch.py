@@ -16,7 +16,8 @@ from telecine.registry.records import Stage, TitleRecord
 
 __all__ = ["watch"]
 
-_STAGES = [stage for stage in Stage if stage not in {Stage.SUBMITTED, Stage.REJECTED, Stage.FAILED}]
+_UNSEEN = {Stage.SUBMITTED, Stage.REJECTED, Stage.FAILED, Stage.CANCELLED}
+_STAGES = [stage for stage in Stage if stage not in _UNSEEN]
 _POLL_S = 0.5
 
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, DateTime, ForeignKey, Index, Integer, String, Text, TypeDecorator
+from sqlalchemy import JSON, Boolean, DateTime, ForeignKey, Index, Integer, String, Text, TypeDecorator, false
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -50,6 +50,7 @@ class TitleRow(Base):
     live_profile: Mapped[str | None] = mapped_column(String(64))
     documents: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)
     encode_seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    encode_attempt: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
@@ -58,7 +59,11 @@ class JobRow(Base):
     """One encode job of one title; ``body`` is the whole EncodeJob as JSON."""
 
     __tablename__ = "encode_jobs"
-    __table_args__ = (Index("ix_encode_jobs_state", "state"),)
+    __table_args__ = (
+        # in the order of dispatch, and with all that progress counts: bodies of thousands of jobs are never read for it
+        Index("ix_encode_jobs_order", "title_id", "state", "queue", "sends", "position", "may_fall_back", "units"),
+        Index("ix_encode_jobs_fell_back", "title_id", "fell_back"),
+    )
 
     title_id: Mapped[str] = mapped_column(ForeignKey("titles.title_id", ondelete="CASCADE"), primary_key=True)
     digest: Mapped[str] = mapped_column(String(64), primary_key=True)
@@ -70,7 +75,9 @@ class JobRow(Base):
     queue: Mapped[str] = mapped_column(String(16))
     sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     problem: Mapped[str | None] = mapped_column(Text)
-    body: Mapped[str] = mapped_column(Text)
+    body: Mapped[str] = mapped_column(Text, deferred=True)
+    may_fall_back: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    fell_back: Mapped[str | None] = mapped_column(Text)
 
 
 class DispatcherRow(Base):

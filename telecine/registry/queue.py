@@ -1,10 +1,12 @@
 """The encode queue in the registry: what waits, what was sent, what is done. One transaction a call."""
 
 import uuid
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from pydantic import Field
+from sqlalchemy import Row, Select, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -15,7 +17,11 @@ from telecine.registry.records import JobRecord, JobState
 from telecine.registry.repository import Registry
 from telecine.title import Priority
 
-__all__ = ["EncodeQueue", "NewJob", "QueuedJob", "Tally", "new_holder", "raise_for_failed"]
+__all__ = ["EncodeQueue", "FollowedTitle", "NewJob", "QueuedJob", "Tally", "new_holder", "raise_for_failed"]
+
+_QUEUES = ("cpu", "gpu")
+_COLUMNS = tuple(getattr(JobRow, name) for name in JobRecord.model_fields)
+"""What a job is judged by: all but its body."""
 
 _ATTENDED_S = 60
 """Jobs of a title nobody has followed for this long are not dispatched: its run was stopped."""
@@ -28,20 +34,34 @@ class NewJob(Document):
     queue: str
     units: int
     body: str
+    may_fall_back: bool = False
+
+
+class FollowedTitle(Document):
+    """A title whose encode somebody follows, with all that its place in the order depends on."""
+
+    title_id: str
+    priority: Priority
+    launch_at: datetime | None
+    submitted_at: datetime
 
 
 class QueuedJob(Document):
-    """A job that could be sent, with all that its place in the order depends on."""
+    """A job that could be sent, with all that its place in the order depends on. Bodies are asked for by digest."""
 
     job: JobRecord
     priority: Priority
     launch_at: datetime | None
     submitted_at: datetime
-    body: str
+    body: str = ""
 
 
 class Tally(Document):
-    """Progress of one title: jobs and frames done of all; ``sent``: frames of each job under way, by digest."""
+    """Progress of one title: jobs and frames done of all; ``sent``: frames of each job under way, by digest.
+
+    ``troubles``: why jobs wait for another attempt; ``need_gpu``: jobs not done yet that only a GPU worker may make;
+    ``fell_back``: why the CPU makes some that were planned for the GPU, and how many.
+    """
 
     done: int
     total: int
@@ -49,6 +69,9 @@ class Tally(Document):
     units_total: int
     sent: dict[str, int]
     failed: tuple[JobRecord, ...]
+    troubles: tuple[str, ...] = ()
+    need_gpu: int = 0
+    fell_back: dict[str, int] = Field(default_factory=dict)
 
 
 class EncodeQueue:
@@ -57,10 +80,13 @@ class EncodeQueue:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
 
-    def enqueue(self, title_id: str, jobs: Sequence[NewJob], present: Container[str]) -> None:
+    def enqueue(
+        self, title_id: str, jobs: Sequence[NewJob], present: Container[str], attempt: str | None = None
+    ) -> None:
         """Make the title's jobs exactly ``jobs``; those in ``present`` have all outputs in the store and are done.
 
-        Jobs already sent stay sent, so a retry re-attaches; failed ones get a fresh set of attempts.
+        Jobs already sent stay sent, so a retry re-attaches; failed ones get a fresh set of attempts. ``attempt`` names
+        who follows the encode from now on.
         """
         wanted = {job.digest: (position, job) for position, job in enumerate(jobs)}
         with self._registry.transaction() as session:
@@ -78,17 +104,33 @@ class EncodeQueue:
                     row.state = JobState.DONE
                 elif row.state in {JobState.DONE, JobState.FAILED}:
                     row.state, row.sends, row.failures, row.problem = JobState.WAITING, 0, 0, None
+                    row.sent_at, row.fell_back = None, None
+                    row.queue, row.body, row.may_fall_back = job.queue, job.body, job.may_fall_back
             _attend(session, title_id)
+            session.execute(update(TitleRow).where(TitleRow.title_id == title_id).values(encode_attempt=attempt))
 
     def attend(self, title_id: str) -> None:
         """Somebody follows this title's encode: its jobs may be dispatched."""
         with self._registry.transaction() as session:
             _attend(session, title_id)
 
-    def abandon(self, title_id: str) -> None:
-        """Nobody waits for this title's jobs any more; they are forgotten. What was encoded stays in the store."""
+    def abandon(self, title_id: str, attempt: str | None = None) -> tuple[str, ...]:
+        """Nobody waits for this title's jobs any more; they are forgotten. What was encoded stays in the store.
+
+        With an ``attempt``, only while that one is the title's last: another may have taken over. Returns the digests
+        of jobs under way that no other title waits for.
+        """
         with self._registry.transaction() as session:
+            title = session.get(TitleRow, title_id)
+            if title is None or (attempt is not None and title.encode_attempt != attempt):
+                return ()
+            is_open = JobRow.state.in_([JobState.WAITING, JobState.SENT])
+            mine = select(JobRow.digest).where(JobRow.title_id == title_id, is_open, JobRow.sends > 0)
+            found = set(session.scalars(mine))
+            shared = select(JobRow.digest).where(JobRow.title_id != title_id, is_open, JobRow.digest.in_(found))
+            found -= set(session.scalars(shared))
             session.execute(delete(JobRow).where(JobRow.title_id == title_id))
+            return tuple(sorted(found))
 
     def take_turn(self, holder: str, seconds: float) -> bool:
         """Become, or stay, the one dispatcher for ``seconds``. False while another one holds the turn."""
@@ -108,16 +150,37 @@ class EncodeQueue:
         except IntegrityError:
             return False  # another dispatcher made the first row just now
 
-    def open_jobs(self) -> tuple[QueuedJob, ...]:
-        """Jobs waiting or sent, of all titles that somebody follows."""
-        fresh = datetime.now(UTC) - timedelta(seconds=_ATTENDED_S)
-        query = (
-            select(JobRow, TitleRow)
-            .join(TitleRow, JobRow.title_id == TitleRow.title_id)
-            .where(JobRow.state.in_([JobState.WAITING, JobState.SENT]), TitleRow.encode_seen_at >= fresh)
-        )
+    def open_jobs(
+        self, order: Callable[[FollowedTitle], Any] | None = None, most: int | None = None
+    ) -> tuple[QueuedJob, ...]:
+        """Jobs waiting or sent, of all titles that somebody follows, without their bodies.
+
+        Of those never sent and due only the first ``most`` of each queue, titles in ``order``, each by position: a
+        title may have thousands, and a dispatcher sends a few.
+        """
+        now = datetime.now(UTC)
         with self._registry.transaction() as session:
-            return tuple(_queued(job, title) for job, title in session.execute(query).all())
+            titles = sorted(_followed(session, now), key=order or (lambda title: title.title_id))
+            by_id = {title.title_id: title for title in titles}
+            found = [*_tried(session, list(by_id)), *_waiting(session, list(by_id), most)] if by_id else []
+        found = [row for row in found if row.state == JobState.SENT or row.sent_at is None or row.sent_at <= now]
+        return tuple(_queued(row, by_id[row.title_id]) for row in found)
+
+    def bodies(self, digests: Iterable[str]) -> dict[str, str]:
+        """The jobs themselves, as JSON, by digest."""
+        query = select(JobRow.digest, JobRow.body).where(JobRow.digest.in_(list(digests)))
+        with self._registry.transaction() as session:
+            return {row.digest: row.body for row in session.execute(query)}
+
+    def reroute(self, digest: str, queue: str, body: str, reason: str) -> None:
+        """The job waits for workers of another queue now, who make what ``body`` says."""
+        values = {"state": JobState.WAITING, "queue": queue, "body": body, "may_fall_back": False, "fell_back": reason}
+        self._change([digest], values | {"problem": None, "failures": 0, "sends": 0})
+
+    def mark_postponed(self, digest: str, problem: str, seconds: float) -> None:
+        """An attempt failed at no fault of the job; it waits for another one, which is not sent before ``seconds``."""
+        later = datetime.now(UTC) + timedelta(seconds=seconds)
+        self._change([digest], {"state": JobState.WAITING, "problem": problem, "sent_at": later})
 
     def mark_sent(self, digest: str) -> None:
         """Handed to the broker now; counted. A job shared by several titles moves for all."""
@@ -147,26 +210,28 @@ class EncodeQueue:
     def tally(self, title_id: str) -> Tally:
         """Progress of one title."""
         with self._registry.transaction() as session:
+            only_gpu = (JobRow.queue == "gpu") & ~JobRow.may_fall_back
             rows = session.execute(
-                select(JobRow.state, func.count(), func.coalesce(func.sum(JobRow.units), 0))
+                select(JobRow.state, only_gpu, func.count(), func.coalesce(func.sum(JobRow.units), 0))
                 .where(JobRow.title_id == title_id)
-                .group_by(JobRow.state)
+                .group_by(JobRow.state, only_gpu)
             ).all()
-            unfinished = session.scalars(
-                select(JobRow)
-                .where(JobRow.title_id == title_id, JobRow.state.in_([JobState.SENT, JobState.FAILED]))
-                .order_by(JobRow.position)
-            ).all()
-            counts = {state: (jobs, units) for state, jobs, units in rows}
-            done = counts.get(JobState.DONE, (0, 0))
-            return Tally(
-                done=done[0],
-                total=sum(jobs for jobs, _ in counts.values()),
-                units_done=done[1],
-                units_total=sum(units for _, units in counts.values()),
-                sent={row.digest: row.units for row in unfinished if row.state == JobState.SENT},
-                failed=tuple(_job(row) for row in unfinished if row.state == JobState.FAILED),
-            )
+            failed = select(*_COLUMNS).where(JobRow.title_id == title_id, JobRow.state == JobState.FAILED)
+            failures = session.execute(failed.order_by(JobRow.position)).all()
+            tried = _tried(session, [title_id])
+            fell_back = session.execute(_fell_back(title_id)).all()
+        done = [(jobs, units) for state, _, jobs, units in rows if state == JobState.DONE]
+        return Tally(
+            done=sum(jobs for jobs, _ in done),
+            total=sum(jobs for _, _, jobs, _ in rows),
+            units_done=sum(units for _, units in done),
+            units_total=sum(units for *_, units in rows),
+            sent={row.digest: row.units for row in tried if row.state == JobState.SENT},
+            failed=tuple(_job(row) for row in failures),
+            troubles=tuple(row.problem for row in tried if row.state == JobState.WAITING and row.problem)[:1],
+            need_gpu=sum(jobs for state, gpu, jobs, _ in rows if gpu and state != JobState.DONE),
+            fell_back={str(row[0]): int(row[1]) for row in fell_back},
+        )
 
     def _change(self, digests: list[str], values: dict[str, object]) -> None:
         if not digests:
@@ -196,6 +261,43 @@ def _attend(session: Session, title_id: str) -> None:
     session.execute(update(TitleRow).where(TitleRow.title_id == title_id).values(encode_seen_at=datetime.now(UTC)))
 
 
+def _followed(session: Session, now: datetime) -> list[FollowedTitle]:
+    fresh = now - timedelta(seconds=_ATTENDED_S)
+    columns = (TitleRow.title_id, TitleRow.priority, TitleRow.launch_at, TitleRow.created_at)
+    return [
+        FollowedTitle(title_id=row[0], priority=Priority(row[1]), launch_at=row[2], submitted_at=row[3])
+        for row in session.execute(select(*columns).where(TitleRow.encode_seen_at >= fresh))
+    ]
+
+
+def _tried(session: Session, titles: Sequence[str]) -> Sequence[Row[Any]]:
+    """Open jobs that were sent before: they run, wait in the broker, or wait here for another attempt."""
+    is_open = JobRow.state.in_([JobState.WAITING, JobState.SENT])
+    mine = JobRow.title_id.in_(titles) & is_open & JobRow.queue.in_(_QUEUES) & (JobRow.sends > 0)
+    return session.execute(select(*_COLUMNS).where(mine)).all()
+
+
+def _waiting(session: Session, titles: Sequence[str], most: int | None) -> list[Row[Any]]:
+    """The first ``most`` of each queue that were never sent."""
+    found: list[Row[Any]] = []
+    for queue in _QUEUES:
+        room = most
+        for title_id in titles:
+            if room is not None and room <= 0:
+                break
+            new = (JobRow.state == JobState.WAITING) & (JobRow.queue == queue) & (JobRow.sends == 0)
+            query = select(*_COLUMNS).where(JobRow.title_id == title_id, new).order_by(JobRow.position).limit(room)
+            rows = session.execute(query).all()
+            found += rows
+            room = None if room is None else room - len(rows)
+    return found
+
+
+def _fell_back(title_id: str) -> Select[str | None, int]:
+    mine = (JobRow.title_id == title_id) & JobRow.fell_back.is_not(None)
+    return select(JobRow.fell_back, func.count()).where(mine).group_by(JobRow.fell_back)
+
+
 def _new_row(title_id: str, position: int, job: NewJob) -> JobRow:
     return JobRow(
         title_id=title_id,
@@ -207,29 +309,18 @@ def _new_row(title_id: str, position: int, job: NewJob) -> JobRow:
         units=job.units,
         queue=job.queue,
         body=job.body,
+        may_fall_back=job.may_fall_back,
     )
 
 
-def _job(row: JobRow) -> JobRecord:
-    return JobRecord(
-        title_id=row.title_id,
-        digest=row.digest,
-        position=row.position,
-        state=row.state,
-        sends=row.sends,
-        failures=row.failures,
-        units=row.units,
-        queue=row.queue,
-        sent_at=row.sent_at,
-        problem=row.problem,
-    )
+def _job(row: Row[Any]) -> JobRecord:
+    return JobRecord.model_validate(dict(row._mapping))  # noqa: SLF001 - SQLAlchemy's public name for it
 
 
-def _queued(row: JobRow, title: TitleRow) -> QueuedJob:
+def _queued(row: Row[Any], title: FollowedTitle) -> QueuedJob:
     return QueuedJob(
         job=_job(row),
-        priority=Priority(title.priority),
+        priority=title.priority,
         launch_at=title.launch_at,
-        submitted_at=title.created_at,
-        body=row.body,
+        submitted_at=title.submitted_at,
     )

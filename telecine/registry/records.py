@@ -28,10 +28,11 @@ class Stage(StrEnum):
     LIVE = "live"
     REJECTED = "rejected"
     FAILED = "failed"
+    CANCELLED = "cancelled"
 
     @property
     def ended(self) -> bool:
-        return self in {Stage.LIVE, Stage.REJECTED, Stage.FAILED}
+        return self in {Stage.LIVE, Stage.REJECTED, Stage.FAILED, Stage.CANCELLED}
 
 
 class TitleRecord(Document):
@@ -65,7 +66,11 @@ class JobState(StrEnum):
 
 
 class JobRecord(Document):
-    """One encode job of one title. ``sent_at`` is when it was last handed over, or last known to wait its turn."""
+    """One encode job of one title.
+
+    ``sent_at`` is when it was last handed over, or last known to wait its turn; a waiting job is not sent before it.
+    ``may_fall_back``: the CPU may make it when the GPU cannot; ``fell_back``: why it does.
+    """
 
     title_id: TitleId
     digest: Sha256
@@ -77,3 +82,5 @@ class JobRecord(Document):
     queue: str
     sent_at: UtcTime | None
     problem: str | None
+    may_fall_back: bool = False
+    fell_back: str | None = None

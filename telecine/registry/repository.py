@@ -90,10 +90,13 @@ class Registry:
             row.stage, row.problem, row.updated_at = stage, None, datetime.now(UTC)
 
     def fail(self, title_id: str, stage: Stage, problem: str) -> None:
-        """The title ended as rejected or failed, with the sentence a person reads."""
+        """The title ended as rejected, failed or cancelled, with the sentence a person reads.
+
+        What fails because it was cancelled leaves it cancelled.
+        """
         with self.transaction() as session:
             row = session.get(TitleRow, title_id)
-            if row is not None:
+            if row is not None and row.stage != Stage.CANCELLED:
                 row.stage, row.problem, row.updated_at = stage, problem, datetime.now(UTC)
 
     def remember_master(self, title_id: str, sha256: str) -> None:

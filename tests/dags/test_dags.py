@@ -11,7 +11,18 @@ def test_every_dag_imports(dag_bag):
 def test_a_release_has_the_stages_in_their_order(dag_bag):
     dag = dag_bag.dags["release_title"]
     order = [task.task_id for task in dag.topological_sort()]
-    expected = ["register", "inspect", "qualify", "analyse", "plan", "encode", "assemble", "measure", "package", "verify"]
+    expected = [
+        "register",
+        "inspect",
+        "qualify",
+        "analyse",
+        "plan",
+        "encode",
+        "assemble",
+        "measure",
+        "package",
+        "verify",
+    ]
     assert order == [*expected, "publish", "fill", "go_live"]
 
 

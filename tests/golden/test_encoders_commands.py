@@ -9,6 +9,7 @@ import pytest
 from encoders.command import audio_command, join_command, loudness_command, quality_command, video_command
 from encoders.graph import Span
 from encoders.plan import plan_encode
+from encoders.routing import on_cpu
 from profiles.load import load_profile
 from profiles.select import choose_ladder
 from telecine.media import AudioTrack, Colour, FrameRate, Master, Probe, VideoTrack
@@ -52,6 +53,7 @@ PLANS = {
     "interlaced-ts": a_plan(rate="30000/1001", start="43001/30000", interlaced=True),
     "hdr": a_plan(**HDR),
     "netflix": a_plan(profile="netflix", **HDR),
+    "netflix-gpu": a_plan(profile="netflix-gpu"),
     "netflix-av1": a_plan(profile="netflix-av1", **HDR),
     "rgb": a_plan(width=640, height=360, pixel_format="gbrp10le", colour=Colour(matrix="gbr", range="pc")),
 }  # fmt: skip
@@ -62,6 +64,26 @@ def test_video_commands_are_as_reviewed(name):
     plan = PLANS[name]
     assert matches(f"{name}-first-chunk", video_command(plan.jobs[1], SOURCE, targets(plan.jobs[1]), 3))
     assert matches(f"{name}-last-chunk", video_command(plan.jobs[-1], SOURCE, targets(plan.jobs[-1]), 3))
+
+
+GPU_JOBS = {
+    "gpu-film": PLANS["netflix-gpu"].jobs[1],
+    "gpu-interlaced": a_plan(profile="netflix-gpu", rate="25", interlaced=True).jobs[1],
+    "gpu-hdr": a_plan(profile="netflix-gpu", **(HDR | {"codec": "hevc"})).jobs[2],
+    "gpu-tone-mapped": a_plan(profile="netflix-gpu", **HDR).jobs[3],
+}
+
+
+@pytest.mark.parametrize("name", GPU_JOBS)
+def test_nvenc_commands_are_as_reviewed(name):
+    job = GPU_JOBS[name]
+    assert job.queue == "gpu"
+    assert matches(name, video_command(job, SOURCE, targets(job), Fraction(3)))
+
+
+def test_what_the_cpu_makes_in_the_gpus_stead_is_as_reviewed():
+    job = on_cpu(GPU_JOBS["gpu-film"], "no encoder session left")
+    assert matches("gpu-film-on-cpu", video_command(job, SOURCE, targets(job), Fraction(3)))
 
 
 def test_a_missing_rung_alone_is_cut_and_mapped_from_the_same_picture():

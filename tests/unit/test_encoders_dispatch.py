@@ -26,6 +26,7 @@ def job(digest, *, priority=Priority.NORMAL, state=JobState.WAITING, title="t", 
         queue="cpu",
         sent_at=extra.get("sent_at"),
         problem=None,
+        may_fall_back=extra.get("may_fall_back", False),
     )
     return QueuedJob(job=record, priority=priority, launch_at=launch_at, submitted_at=NOW, body="{}")
 
@@ -152,3 +153,29 @@ def test_whatever_the_state_no_job_is_forgotten_and_no_slot_is_oversubscribed(ro
     assert len(sent) == 0 or len(outstanding) <= slots + 1
     waiting = sorted((q for q in jobs if q.job.digest not in already - set(decision.lost)), key=dispatch_order)
     assert [q.job.digest for q in waiting][: len(sent)] == sent_to(decision)
+
+
+def test_what_the_gpu_fails_at_goes_to_the_cpu_and_is_no_failure_of_the_chunk():
+    gpu = job("a", state=JobState.SENT, sent_at=NOW, sends=1, may_fall_back=True)
+    decision = decide(seen([gpu], results={"a": JobResult(problem="no session left")}))
+    assert decision.rerouted == (("a", "no session left"),)
+    assert (decision.again, decision.failed, decision.send) == ((), (), ())
+
+
+def test_a_full_disk_is_waited_for_and_given_up_only_in_the_end():
+    full = JobResult(problem="the disk is full", later=True)
+    once = decide(seen([job("a", state=JobState.SENT, sent_at=NOW, sends=1, failures=2)], results={"a": full}))
+    assert once.postponed == (("a", "the disk is full"),)
+    assert once.send == ()
+    last = decide(seen([job("a", state=JobState.SENT, sent_at=NOW, sends=MAX_SENDS)], results={"a": full}))
+    assert last.failed == (("a", "the disk is full"),)
+
+
+def test_jobs_in_the_broker_of_workers_that_went_away_wait_unless_others_may_make_them():
+    jobs = [
+        job("stays", state=JobState.SENT, sent_at=ago(100), sends=1),
+        job("goes", state=JobState.SENT, sent_at=ago(100), sends=1, may_fall_back=True),
+    ]
+    decision = decide(seen(jobs, slots=0))
+    assert decision.lost == ("goes",)
+    assert decision.send == ()

@@ -127,7 +127,7 @@ def test_an_own_folder_comes_first_and_unknown_names_list_what_there_is(tmp_path
     text = "name: mobile\nsummary: small\nvideo: [{name: s, width: 320, height: 180, crf: 30, max_bps: 1}]\naudio: []\n"
     (tmp_path / "mobile.yaml").write_text(text)
     assert load_profile("mobile", tmp_path).video[0].width == 320
-    ours = {"audio-only", "netflix", "netflix-av1", "netflix-per-title", "standard"}
+    ours = {"audio-only", "netflix", "netflix-av1", "netflix-gpu", "netflix-per-title", "standard"}
     assert {"mobile", *ours} <= set(known_profiles(tmp_path))
     with pytest.raises(TelecineError, match=r"no profile 'cinema'; known are: .*mobile, netflix, "):
         load_profile("cinema", tmp_path)

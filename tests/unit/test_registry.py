@@ -121,3 +121,75 @@ def test_a_plan_with_other_chunks_replaces_the_old_jobs(registry):
     queue.enqueue("bbb", jobs("a", "b"), present=set())
     queue.enqueue("bbb", jobs("b", "c"), present=set())
     assert sorted(q.job.digest for q in queue.open_jobs()) == ["b", "c"]
+
+
+def test_stopping_a_title_tells_which_jobs_are_under_way_for_it_alone(registry):
+    queue = EncodeQueue(registry)
+    for title, digests in (("bbb", "abc"), ("other", "b")):
+        registry.submit(request(title), "run-1")
+        queue.enqueue(title, jobs(*digests), present=set())
+    queue.mark_sent("a")
+    queue.mark_sent("b")
+    assert queue.abandon("bbb") == ("a",)
+    assert queue.tally("bbb").total == 0
+    assert queue.tally("other").total == 1
+
+
+def test_only_the_last_attempt_can_stop_a_title(registry):
+    registry.submit(request(), "run-1")
+    queue = EncodeQueue(registry)
+    queue.enqueue("bbb", jobs("a"), present=set(), attempt="first")
+    queue.mark_sent("a")
+    queue.enqueue("bbb", jobs("a"), present=set(), attempt="second")
+    assert queue.abandon("bbb", "first") == ()
+    assert queue.tally("bbb").total == 1
+    assert queue.abandon("bbb", "second") == ("a",)
+
+
+def test_a_rerouted_job_waits_for_the_other_queue_and_is_remembered_as_such(registry):
+    registry.submit(request(), "run-1")
+    queue = EncodeQueue(registry)
+    planned = [NewJob(digest="a", queue="gpu", units=5, body="for the gpu", may_fall_back=True)]
+    queue.enqueue("bbb", planned, present=set())
+    queue.mark_sent("a")
+    queue.reroute("a", "cpu", "for the cpu", "no session left")
+    (waiting,) = queue.open_jobs()
+    assert (waiting.job.queue, waiting.job.state, waiting.job.sends) == ("cpu", JobState.WAITING, 0)
+    assert queue.bodies(["a"]) == {"a": "for the cpu"}
+    queue.enqueue("bbb", planned, present=set())  # a retry does not send it back
+    assert queue.bodies(["a"]) == {"a": "for the cpu"}
+    queue.mark_sent("a")
+    queue.mark_done("a")
+    assert queue.tally("bbb").fell_back == {"no session left": 1}
+
+
+def test_a_postponed_job_is_not_open_before_its_time_and_tells_why(registry):
+    registry.submit(request(), "run-1")
+    queue = EncodeQueue(registry)
+    queue.enqueue("bbb", jobs("a", "b"), present=set())
+    for digest, seconds in (("a", 60), ("b", -1)):
+        queue.mark_sent(digest)
+        queue.mark_postponed(digest, "the disk is full", seconds)
+    assert [q.job.digest for q in queue.open_jobs()] == ["b"]
+    assert queue.tally("bbb").troubles == ("the disk is full",)
+
+
+def test_of_thousands_of_jobs_only_the_first_of_the_most_urgent_titles_are_read(registry):
+    queue = EncodeQueue(registry)
+    for title, count in (("early", 3), ("late", 500)):
+        registry.submit(request(title), "run-1")
+        queue.enqueue(title, jobs(*(f"{title}-{n}" for n in range(count))), present=set())
+    queue.mark_sent("late-7")
+    found = queue.open_jobs(lambda title: title.submitted_at, 5)
+    waiting = [q.job.digest for q in found if q.job.state == JobState.WAITING]
+    assert waiting == ["early-0", "early-1", "early-2", "late-0", "late-1"]
+    assert [q.job.digest for q in found if q.job.state == JobState.SENT] == ["late-7"]
+    assert {q.body for q in found} == {""}
+
+
+def test_a_cancelled_title_stays_cancelled_when_its_run_fails_and_starts_anew_with_another_run(registry):
+    registry.submit(request(), "run-1")
+    registry.fail("bbb", Stage.CANCELLED, "a person cancelled it")
+    registry.fail("bbb", Stage.FAILED, "the run failed")
+    assert registry.title("bbb").problem == "a person cancelled it"
+    assert registry.submit(request(), "run-2").stage == Stage.SUBMITTED
