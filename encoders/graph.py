@@ -14,7 +14,7 @@ from encoders.documents import AudioJob, AudioOutput, VideoJob, VideoOutput
 from encoders.light import av1_light, hevc_light
 from encoders.picture import is_rgb, keeps_hdr, largest_sdr, needs_tone_map, output_colour, output_format
 from profiles.models import AudioCodec, VideoCodec, VideoRung
-from profiles.select import dynamic_range
+from profiles.select import centre_of_shape, dynamic_range
 from telecine.media import FrameRate, VideoTrack
 
 __all__ = ["Span", "audio_argv", "hdr_quality_argv", "loudness_argv", "quality_argv", "timescale", "video_argv"]
@@ -36,12 +36,13 @@ _SMALLEST_TIMESCALE = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Output frames [start, end) of a track on the absolute grid of ``rate``."""
+    """Output frames [start, end) of a track on the absolute grid of ``rate``; ``cover``: as rungs of that fit show."""
 
     track: VideoTrack
     rate: FrameRate
     start: int
     end: int
+    cover: bool = False
 
 
 def timescale(rate: FrameRate) -> int:
@@ -68,7 +69,9 @@ def _branches(pictures: Any, job: VideoJob, rungs: Sequence[VideoRung]) -> list[
     hdr = [keeps_hdr(job.track, rung) for rung in rungs]
     size = largest_sdr([output.rung for output in job.outputs], job.track)
     taken = _split(pictures, hdr.count(True) + (not all(hdr)))
-    mapped = _split(_as_sdr(taken[-1], job.track, size), hdr.count(False)) if size and not all(hdr) else []
+    cut = needs_tone_map(job.track) and job.outputs[0].rung.fit == "cover"
+    whole = _centre(taken[-1], job.track, size) if size and cut else taken[-1]
+    mapped = _split(_as_sdr(whole, job.track, size), hdr.count(False)) if size and not all(hdr) else []
     as_it_is, as_sdr = iter(taken), iter(mapped)
     return [next(as_it_is if kept else as_sdr) for kept in hdr]
 
@@ -179,7 +182,7 @@ def quality_argv(
     span: Span, source: Path, renditions: Sequence[tuple[Path, str]], size: tuple[int, int], subsample: int
 ) -> tuple[str, ...]:
     """One ffmpeg: each SDR rendition, scaled to ``size``, against one decode of the source; logs go to the cwd."""
-    reference = _as_sdr(_pictures(_source(source, {}, 0), span), span.track, size)
+    reference = _as_sdr(_shown(_pictures(_source(source, {}, 0), span), span, size), span.track, size)
     reference = _scaled(reference, span.track, size).filter("setpts", "N")
     options = {"model": "version=vmaf_v0.6.1", "log_fmt": "json", "n_threads": 2, "n_subsample": subsample}
     outputs = [
@@ -198,7 +201,8 @@ def hdr_quality_argv(
 ) -> tuple[str, ...]:
     """As ``quality_argv``, for renditions that keep the source's HDR: XPSNR in 10 bits (no VMAF model knows HDR)."""
     chosen = f"not(mod(n,{subsample}))"
-    reference = _scaled(_pictures(_source(source, {}, 0), span), span.track, size, "yuv420p10le")
+    reference = _shown(_pictures(_source(source, {}, 0), span), span, size)
+    reference = _scaled(reference, span.track, size, "yuv420p10le")
     reference = reference.filter("setpts", "N").filter("select", chosen)
     outputs = [
         ffmpeg.output(
@@ -257,6 +261,15 @@ def _pictures(source: Any, span: Span) -> Any:
     )
 
 
+def _shown(pictures: Any, span: Span, size: tuple[int, int]) -> Any:
+    return _centre(pictures, span.track, size) if span.cover else pictures
+
+
+def _centre(pictures: Any, track: VideoTrack, size: tuple[int, int]) -> Any:
+    """Cut to the shape of ``size`` around the middle (FFmpeg has turned the picture upright by here)."""
+    return pictures.filter("crop", *centre_of_shape(track, size))
+
+
 def _as_sdr(pictures: Any, track: VideoTrack, size: tuple[int, int]) -> Any:
     """HDR tone-mapped to BT.709, once for all rungs and already at the largest one's size; SDR as it is."""
     if not needs_tone_map(track):
@@ -286,6 +299,8 @@ def _as_sdr(pictures: Any, track: VideoTrack, size: tuple[int, int]) -> Any:
 def _rung(branch: Any, track: VideoTrack, output: VideoOutput) -> Any:
     primaries, transfer, matrix = output_colour(track, output.rung)
     size, pixels = (output.rung.width, output.rung.height), output_format(track, output.rung)
+    if output.rung.fit == "cover" and (not needs_tone_map(track) or keeps_hdr(track, output.rung)):
+        branch = _centre(branch, track, size)  # what was tone-mapped has been cut before
     scaled = _scaled(branch, track, size, pixels)
     if needs_tone_map(track):
         for kind in ("MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL"):
