@@ -24,10 +24,14 @@ Argv = tuple[str, ...]
 
 
 def video_command(
-    job: VideoJob, source: Path, targets: Sequence[tuple[VideoOutput, Path]], preroll_s: Fraction | None
+    job: VideoJob,
+    source: Path,
+    targets: Sequence[tuple[VideoOutput, Path]],
+    preroll_s: Fraction | None,
+    hdr10_plus: str | None = None,
 ) -> Argv:
-    """Encode the target rungs of one chunk from one decode."""
-    return video_argv(job, source, targets, preroll_s)
+    """Encode the target rungs of one chunk from one decode; ``hdr10_plus`` names a file of the working folder."""
+    return video_argv(job, source, targets, preroll_s, hdr10_plus)
 
 
 def audio_command(
@@ -45,11 +49,12 @@ def loudness_command(job: AudioJob, source: Path, outputs: Sequence[tuple[AudioO
     return loudness_argv(job, source, outputs)
 
 
-def join_command(listing: Path, target: Path, rate: FrameRate) -> Argv:
+def join_command(listing: Path, target: Path, rate: FrameRate, *, dolby_vision: bool = False) -> Argv:
     """Join MP4 chunks listed for the concat demuxer, without touching a sample."""
     return (
         *("ffmpeg", "-v", "error", "-nostdin", "-f", "concat", "-i", f"file:{listing}"),
         *("-map", "0:v:0", "-c", "copy", "-map_metadata", "-1", "-fflags", "+bitexact"),
+        *(("-strict", "unofficial") if dolby_vision else ()),  # or its configuration box would not be written
         *("-video_track_timescale", str(timescale(rate)), "-f", "mp4", f"file:{target}"),
     )
 

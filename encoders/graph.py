@@ -11,7 +11,8 @@ import ffmpeg
 from encoders.codecs import aac, eac3, svtav1, vp9, x264, x265
 from encoders.codecs.zones import mean_crf
 from encoders.documents import AudioJob, AudioOutput, VideoJob, VideoOutput
-from encoders.light import av1_light, hevc_light
+from encoders.dynamic import DOLBY_VISION_KEPT, HDR10_PLUS, kept_dynamic
+from encoders.light import hevc_light
 from encoders.picture import is_rgb, keeps_hdr, largest_sdr, needs_tone_map, output_colour, output_format
 from profiles.models import AudioCodec, VideoCodec, VideoRung
 from profiles.select import centre_of_shape, dynamic_range
@@ -51,14 +52,22 @@ def timescale(rate: FrameRate) -> int:
 
 
 def video_argv(
-    job: VideoJob, source: Path, targets: Sequence[tuple[VideoOutput, Path]], preroll_s: Fraction | None
+    job: VideoJob,
+    source: Path,
+    targets: Sequence[tuple[VideoOutput, Path]],
+    preroll_s: Fraction | None,
+    hdr10_plus: str | None = None,
 ) -> tuple[str, ...]:
-    """One ffmpeg: one decode of the chunk (from ``preroll_s`` ahead, None: from the start), all ``targets`` from it."""
+    """One ffmpeg: one decode of the chunk (from ``preroll_s`` ahead, None: from the start), all ``targets`` from it.
+
+    ``hdr10_plus`` names the file of the chunk's HDR10+ metadata in the working folder.
+    """
     span = Span(job.track, job.frame_rate, job.chunk.start, job.chunk.end)
     pictures = _pictures(_source(source, _seek(span, preroll_s), job.threads), span)
     branches = _branches(pictures, job, [output.rung for output, _ in targets])
     outputs = [
-        _video_target(job, branch, output, target) for branch, (output, target) in zip(branches, targets, strict=True)
+        _video_target(job, branch, output, target, hdr10_plus)
+        for branch, (output, target) in zip(branches, targets, strict=True)
     ]
     # copyts: the grid is absolute, so the demuxer must not shift the clock to zero
     return _compiled(outputs, "-copyts", *_ONE_FILTER_THREAD, *_PROGRESS)
@@ -83,7 +92,7 @@ def _split(stream: Any, count: int, by: str = "split") -> list[Any]:
     return [branches[position] for position in range(count)]
 
 
-def _video_target(job: VideoJob, branch: Any, output: VideoOutput, target: Path) -> Any:
+def _video_target(job: VideoJob, branch: Any, output: VideoOutput, target: Path, hdr10_plus: str | None) -> Any:
     rate, rung = job.frame_rate.fraction, output.rung
     pq = keeps_hdr(job.track, output.rung) and dynamic_range(job.track) == "PQ"
     match rung.codec:
@@ -91,16 +100,21 @@ def _video_target(job: VideoJob, branch: Any, output: VideoOutput, target: Path)
             tuning = x264.tuning_parameters(rung, job.chunk, output.shots)
             options = x264.video_options(rung, rate, job.gop_frames, job.threads, tuning=tuning)
         case VideoCodec.X265:
-            told = {"light": hevc_light(job.track), "tuning": x265.tuning_parameters(rung, job.chunk, output.shots)}
+            kept, light = kept_dynamic(job.track, rung), hevc_light(job.track)
+            if hdr10_plus and HDR10_PLUS in kept:
+                light["dhdr10-info"] = hdr10_plus
+            told = {"light": light, "tuning": x265.tuning_parameters(rung, job.chunk, output.shots)}
             options = x265.video_options(rung, job.gop_frames, job.threads, pq=pq, **told)
+            if not DOLBY_VISION_KEPT.keys().isdisjoint(kept):
+                # its box in MP4 is none of ISO's, which FFmpeg calls unofficial
+                options |= {"dolbyvision": "1", "strict": "unofficial"}
         case VideoCodec.VP9:
             pixels = output_format(job.track, rung)
             even = rung.model_copy(update={"crf": mean_crf(rung, job.chunk, output.shots)})
             options = vp9.video_options(even, job.gop_frames, job.threads, pixels)
         case VideoCodec.SVT_AV1:
-            light = av1_light(job.track) if pq else {}
             even = rung.model_copy(update={"crf": mean_crf(rung, job.chunk, output.shots)})
-            options = svtav1.video_options(even, job.gop_frames, job.threads, light=light)
+            options = svtav1.video_options(even, job.gop_frames, job.threads)
         case _:
             assert_never(rung.codec)
     options |= {
@@ -302,11 +316,18 @@ def _rung(branch: Any, track: VideoTrack, output: VideoOutput) -> Any:
     if output.rung.fit == "cover" and (not needs_tone_map(track) or keeps_hdr(track, output.rung)):
         branch = _centre(branch, track, size)  # what was tone-mapped has been cut before
     scaled = _scaled(branch, track, size, pixels)
-    if needs_tone_map(track):
-        for kind in ("MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL"):
-            # of the first branch alone, and wrong for SDR: encoders are told by their own options
-            scaled = scaled.filter("sidedata", mode="delete", type=kind)
+    for kind in _foreign_side_data(track, output.rung):
+        scaled = scaled.filter("sidedata", mode="delete", type=kind)
     return scaled.filter("setparams", range="tv", color_primaries=primaries, color_trc=transfer, colorspace=matrix)
+
+
+def _foreign_side_data(track: VideoTrack, rung: VideoRung) -> list[str]:
+    """What FFmpeg would carry over by itself and must not."""
+    # of the first branch alone, and wrong for SDR: encoders are told by their own options
+    foreign = ["MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL"] if needs_tone_map(track) else []
+    if track.dynamic and DOLBY_VISION_KEPT.keys().isdisjoint(kept_dynamic(track, rung)):
+        foreign += ["DOVI_RPU_BUFFER", "DOVI_METADATA"]
+    return foreign
 
 
 def _scaled(branch: Any, track: VideoTrack, size: tuple[int, int], pixels: str = "yuv420p") -> Any:

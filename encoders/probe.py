@@ -8,6 +8,7 @@ from pymediainfo import MediaInfo
 
 from encoders.complaints import complaints
 from encoders.decodable import DecodeCheck, check_decoding
+from encoders.dynamic import read_dynamic
 from encoders.light import read_light
 from encoders.naming import file_name
 from encoders.streams import (
@@ -55,10 +56,11 @@ def inspect_master(master: Master, path: Path) -> Probe:
         container=header.container,
         duration=_declared_span(header, tallies),
         video=tuple(
-            _with_light(
+            _with_hdr(
                 _video_track(stream, tallies[stream.index], media_info, check if stream is pictures else None),
                 path,
                 stream,
+                _hdr_format(media_info) if stream is pictures else "",
             )
             for stream in header.streams
             if stream.kind == "video"
@@ -103,15 +105,20 @@ def _extent(stream: Stream, tally: PacketTally) -> tuple[Fraction, Fraction]:
     return tally.first * stream.time_base, (tally.last + tally.last_duration) * stream.time_base
 
 
-def _with_light(track: VideoTrack, path: Path, stream: Stream) -> VideoTrack:
-    """An HDR track with its static metadata: of the container, or else of the first picture (SEI, metadata OBU)."""
+def _with_hdr(track: VideoTrack, path: Path, stream: Stream, hdr_format: str) -> VideoTrack:
+    """A track with its HDR metadata: of the container, or else of the first picture (SEI, metadata OBU)."""
     if dynamic_range(track) == "SDR":
-        return track
+        return track.model_copy(update={"dynamic": read_dynamic(stream.side_data)})
     display, light = read_light(stream.side_data)
-    if display is None or light is None:
-        coded = read_light(first_frame_side_data(path, stream))
-        display, light = display or coded[0], light or coded[1]
-    return track.model_copy(update={"mastering": display, "light": light})
+    first_frame = first_frame_side_data(path, stream)
+    coded = read_light(first_frame)
+    dynamic = read_dynamic([*stream.side_data, *first_frame], hdr_format)
+    return track.model_copy(update={"mastering": display or coded[0], "light": light or coded[1], "dynamic": dynamic})
+
+
+def _hdr_format(media_info: MediaInfo) -> str:
+    """MediaInfo sees the dynamic metadata of AV1, which the ffprobe here cannot decode."""
+    return str(next((track.hdr_format for track in media_info.video_tracks if track.hdr_format), ""))
 
 
 def _video_track(stream: Stream, tally: PacketTally, media_info: MediaInfo, check: DecodeCheck | None) -> VideoTrack:

@@ -12,6 +12,8 @@ from pydantic import ValidationError
 from encoders.command import Argv, audio_command, loudness_command, video_command
 from encoders.complaints import complaints, damage
 from encoders.documents import AudioJob, AudioOutput, EncodedChunk, EncodedOutput, VideoJob, VideoOutput
+from encoders.dynamic import HDR10_PLUS, kept_dynamic
+from encoders.hdr10plus import frames_command, metadata_file
 from encoders.loudness import gain_for, read_integrated
 from encoders.naming import file_name
 from encoders.scratch import private_folder
@@ -131,11 +133,12 @@ def _gains(
 def _encode_video(
     job: VideoJob, source: Path, targets: Sequence[tuple[VideoOutput, Path]], on_progress: OnProgress | None
 ) -> Completed:
+    hdr10_plus = _hdr10_plus(job, source, targets)
     for preroll_s in (job.preroll_s, *_FURTHER_AHEAD_S):
         for _, target in targets:
             target.unlink(missing_ok=True)
-        command = video_command(job, source, targets, preroll_s)
-        done = _run(command, job.master, _progress_of_pictures(job, on_progress))
+        command = video_command(job, source, targets, preroll_s, hdr10_plus)
+        done = _run(command, job.master, _progress_of_pictures(job, on_progress), cwd=targets[0][1].parent)
         try:
             for _, target in targets:
                 verify_video(target, frames=job.chunk.frames, rate=job.frame_rate.fraction, gop_frames=job.gop_frames)
@@ -148,6 +151,22 @@ def _encode_video(
         else:
             return done
     raise AssertionError  # pragma: no cover - the last attempt has no seek
+
+
+def _hdr10_plus(job: VideoJob, source: Path, targets: Sequence[tuple[VideoOutput, Path]]) -> str | None:
+    """Name of the file, beside the targets, with the chunk's HDR10+; None when no target keeps any."""
+    if not any(HDR10_PLUS in kept_dynamic(job.track, output.rung) for output, _ in targets):
+        return None
+    for whole in (False, True):
+        told = metadata_file(run_tool(frames_command(job, source, whole=whole)).stdout, job)
+        if told is not None:
+            path = targets[0][1].with_name("hdr10plus.json")
+            path.write_text(told)
+            return path.name
+    message = (
+        f"The master {file_name(job.master.uri)} has HDR10+, but none for frame {job.chunk.start}: export it again."
+    )
+    raise SourceRejected(message)
 
 
 def _run(command: Argv, master: Master, on_line: Callable[[str], None], cwd: Path | None = None) -> Completed:

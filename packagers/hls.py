@@ -150,6 +150,7 @@ def _stream_inf(plan: PackagePlan, track: Track, group: _AudioGroup | None, aver
         f"BANDWIDTH={peak}",
         f"AVERAGE-BANDWIDTH={average}",
         f'CODECS="{codecs}"',
+        *([f'SUPPLEMENTAL-CODECS="{track.supplemental}"'] if track.supplemental else []),
         f"RESOLUTION={rendition.width}x{rendition.height}",
         f"FRAME-RATE={_decimal(plan.request.renditions.frame_rate.fraction, 3)}",
         f"VIDEO-RANGE={rendition.dynamic_range or 'SDR'}",
