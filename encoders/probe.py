@@ -79,12 +79,14 @@ def inspect_master(master: Master, path: Path) -> Probe:
 
 
 def _unread(header: Header, tallies: dict[int, PacketTally]) -> tuple[str, ...]:
-    """Tracks whose index lists more samples than the file still holds."""
+    """Tracks whose index lists more samples than the file still holds. A packet of PCM holds many samples."""
     return tuple(
         f"track {stream.index} ends early: {stream.number('nb_frames')} samples are listed in the index "
         f"and {tallies[stream.index].counted} could be read"
         for stream in header.streams
-        if stream.kind in {"video", "audio"} and stream.number("nb_frames") > tallies[stream.index].counted
+        if stream.kind in {"video", "audio"}
+        and not (stream.text("codec_name") or "").startswith("pcm_")
+        and stream.number("nb_frames") > tallies[stream.index].counted
     )
 
 
