@@ -14,6 +14,7 @@ from math import ceil
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
+from encoders.boxes import add_range
 from encoders.conform_command import Sound, cut_command, listing, mux_command, pictures_command
 from encoders.imf import Composition, Listed, VirtualTrack, read_asset_map, read_composition, read_packing_list
 from encoders.scratch import private_folder
@@ -136,6 +137,9 @@ def conform(imp: Imp, target: Path, work_dir: Path) -> None:
         made = folder / "conformed.mov"
         run_tool(mux_command(sounds, made.name, imp.composition.edit_rate), cwd=folder)
         _prove_pictures(imp, wanted, folder, made)
+        range_ = _range_of(imp.files[imp.composition.image.resources[0].track_file])
+        if range_ is not None:
+            add_range(made, full=range_ == "pc")
         made.replace(target)
 
 
@@ -223,6 +227,11 @@ def _prove_pictures(imp: Imp, expected: list[str], folder: Path, made: Path) -> 
 def _pictures(path: Path, folder: Path) -> list[str]:
     """Digest of each coded picture in order."""
     return run_tool(pictures_command(path), cwd=folder).stdout.decode().split()
+
+
+def _range_of(path: Path) -> str | None:
+    streams = read_header(path, path.name).streams
+    return next((stream.text("color_range") for stream in streams if stream.kind == "video"), None)
 
 
 def _check_codec(path: Path) -> None:

@@ -216,7 +216,7 @@ def hdr_quality_argv(
     """As ``quality_argv``, for renditions that keep the source's HDR: XPSNR in 10 bits (no VMAF model knows HDR)."""
     chosen = f"not(mod(n,{subsample}))"
     reference = _shown(_pictures(_source(source, {}, 0), span), span, size)
-    reference = _scaled(reference, span.track, size, "yuv420p10le")
+    reference = _scaled(reference, span.track, size, "yuv420p10le", hdr=True)
     reference = reference.filter("setpts", "N").filter("select", chosen)
     outputs = [
         ffmpeg.output(
@@ -297,8 +297,8 @@ def _as_sdr(pictures: Any, track: VideoTrack, size: tuple[int, int]) -> Any:
             f="bicubic",
             tin=colour.transfer,
             pin=colour.primaries or "bt2020",
-            min=colour.matrix or "bt2020nc",
-            rin=colour.range or "tv",
+            min="gbr" if is_rgb(track) else colour.matrix or "bt2020nc",
+            rin=colour.range or ("pc" if is_rgb(track) else "tv"),
             t="linear",
             npl=100,
         )
@@ -315,7 +315,7 @@ def _rung(branch: Any, track: VideoTrack, output: VideoOutput) -> Any:
     size, pixels = (output.rung.width, output.rung.height), output_format(track, output.rung)
     if output.rung.fit == "cover" and (not needs_tone_map(track) or keeps_hdr(track, output.rung)):
         branch = _centre(branch, track, size)  # what was tone-mapped has been cut before
-    scaled = _scaled(branch, track, size, pixels)
+    scaled = _scaled(branch, track, size, pixels, hdr=keeps_hdr(track, output.rung))
     for kind in _foreign_side_data(track, output.rung):
         scaled = scaled.filter("sidedata", mode="delete", type=kind)
     return scaled.filter("setparams", range="tv", color_primaries=primaries, color_trc=transfer, colorspace=matrix)
@@ -330,9 +330,12 @@ def _foreign_side_data(track: VideoTrack, rung: VideoRung) -> list[str]:
     return foreign
 
 
-def _scaled(branch: Any, track: VideoTrack, size: tuple[int, int], pixels: str = "yuv420p") -> Any:
+def _scaled(
+    branch: Any, track: VideoTrack, size: tuple[int, int], pixels: str = "yuv420p", *, hdr: bool = False
+) -> Any:
     options = {"flags": _SCALE_FLAGS, "out_range": "tv"}
     if is_rgb(track):
-        options["out_color_matrix"] = "bt709"  # the scaler would take BT.601
+        # the scaler would take BT.601; HDR is still RGB here only where it is kept
+        options["out_color_matrix"] = "bt2020" if hdr else "bt709"
     # square samples: the rung's size already has the picture's shape
     return branch.filter("scale", *size, **options).filter("setsar", 1).filter("format", pixels)

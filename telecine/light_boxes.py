@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from telecine.media import ContentLight, MasteringDisplay
 
-__all__ = ["with_light_boxes"]
+__all__ = ["box", "with_entry_boxes", "with_light_boxes"]
 
 _TO_ENTRY = ((b"moov", 0), (b"trak", 0), (b"mdia", 0), (b"minf", 0), (b"stbl", 0), (b"stsd", 8), (b"", 78))
 """Boxes on the way to the first visual sample entry (of any name), each with its bytes before its own boxes."""
@@ -22,10 +22,20 @@ def with_light_boxes(boxes: bytes, mastering: MasteringDisplay | None, light: Co
     """
     added = b""
     if mastering and b"mdcv" not in boxes:
-        added += _box(b"mdcv", _display(mastering))
+        added += box(b"mdcv", _display(mastering))
     if light and b"clli" not in boxes:
-        added += _box(b"clli", struct.pack(">HH", min(light.max_cll, 0xFFFF), min(light.max_fall, 0xFFFF)))
-    return _appended(boxes, _TO_ENTRY, added) if added else boxes
+        added += box(b"clli", struct.pack(">HH", min(light.max_cll, 0xFFFF), min(light.max_fall, 0xFFFF)))
+    return with_entry_boxes(boxes, added) if added else boxes
+
+
+def with_entry_boxes(boxes: bytes, added: bytes) -> bytes:
+    """As ``with_light_boxes``, with any boxes."""
+    return _appended(boxes, _TO_ENTRY, added)
+
+
+def box(kind: bytes, body: bytes) -> bytes:
+    """A box of that type (ISO/IEC 14496-12, 4.2)."""
+    return struct.pack(">I4s", 8 + len(body), kind) + body
 
 
 def _display(shown: MasteringDisplay) -> bytes:
@@ -33,10 +43,6 @@ def _display(shown: MasteringDisplay) -> bytes:
     points = [round(axis * 50_000) for point in (shown.green, shown.blue, shown.red, shown.white) for axis in point]
     levels = [round(Fraction(nits) * 10_000) for nits in (shown.max_luminance, shown.min_luminance)]
     return struct.pack(">8H2I", *points, *levels)
-
-
-def _box(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I4s", 8 + len(body), kind) + body
 
 
 def _appended(row: bytes, path: Sequence[tuple[bytes, int]], added: bytes) -> bytes:
@@ -51,7 +57,7 @@ def _appended(row: bytes, path: Sequence[tuple[bytes, int]], added: bytes) -> by
         if kind == wanted or not wanted:
             body = row[at + 8 : at + size]
             grown = body[:fields] + _appended(body[fields:], path[1:], added)
-            return row[:at] + _box(kind, grown) + row[at + size :]
+            return row[:at] + box(kind, grown) + row[at + size :]
         at += size
     message = f"A box '{wanted.decode()}' was expected on the way to the sample entry and is not there."
     raise ValueError(message)

@@ -17,7 +17,8 @@ from telecine.storage.local import LocalStore
 from telecine.tools import tool_path
 
 sys.path.insert(0, str(Path(__file__).parent))
-from encoders_clips import brightness, released, samples_of, shown_brightness
+from encoders_clips import brightness, ffmpeg, released, samples_of, shown_brightness
+from hdr_clips import said_by_ffprobe
 from imf_clips import FEATURE_FRAMES, feature, pictures
 
 pytestmark = pytest.mark.media
@@ -194,3 +195,49 @@ def test_a_changed_package_is_not_taken_for_the_registered_one(tmp_path):
     package.write()
     with pytest.raises(SourceRejected, match="changed since it was registered"):
         master_path(master, tmp_path / "work")
+
+
+@pytest.mark.parametrize(("pixels", "range_"), [("yuv422p10le", "tv"), ("yuv422p10le", "pc"), ("gbrp12le", "pc")])
+def test_colour_and_light_of_the_track_files_are_kept(tmp_path, pixels, range_):
+    package = feature(tmp_path / "imp")
+    colour = f"color_primaries=bt2020:color_trc=smpte2084:range={range_}"
+    matrix = "gbr" if pixels.startswith("gbr") else "bt2020nc"
+    for name, path in package.files.items():
+        if name.startswith("reel"):
+            source = f"testsrc2=s=160x90:r=24,format={pixels},setparams=colorspace={matrix}:{colour}"
+            frames = str(package.intrinsic[name])
+            ffmpeg("-f", "lavfi", "-i", source, "-frames:v", frames, "-c:v", "jpeg2000", "-f", "mxf", str(path))
+    master, path = conformed(package.write(), tmp_path / "work")
+    track = inspect_master(master, path).video[0]
+    told = said_by_ffprobe(package.files["reel2.mxf"])
+    assert (track.colour.primaries, track.colour.transfer) == ("bt2020", "smpte2084")
+    assert track.colour.range == told["color_range"]
+    assert track.pixel_format == ("rgb48le" if pixels.startswith("gbr") else pixels)
+
+
+@pytest.mark.parametrize("dynamic_range", ["source", "sdr"])
+def test_an_rgb_hdr_picture_has_the_colours_of_its_ycc_twin(tmp_path, dynamic_range):
+    """Red, green and blue bars through both ways: a wrong matrix or range would show as tens of levels."""
+    coding = ["-c:v", "ffv1"]
+    made = []
+    for name, convert in (("rgb", "null"), ("ycc", "scale=out_color_matrix=bt2020:out_range=tv,format=yuv444p12le")):
+        bars = "smptehdbars=s=160x90:r=24:d=1,format=gbrp12le"
+        matrix = "gbr" if name == "rgb" else "bt2020nc"
+        said = f"setparams=color_primaries=bt2020:color_trc=smpte2084:colorspace={matrix}"
+        said += ":range=pc" if name == "rgb" else ":range=tv"
+        master = tmp_path / f"{name}.mkv"
+        ffmpeg("-f", "lavfi", "-i", f"{bars},{convert},{said}", *coding, str(master))
+        rung = VideoRung(
+            name="v", codec="x265", width=160, height=90, dynamic_range=dynamic_range, crf=1, max_bps=20_000_000,
+            preset="ultrafast",
+        )  # fmt: skip
+        profile = Profile(name="p", summary="tests", gop_seconds=1, segment_gops=1, video=(rung,), audio=())
+        (tmp_path / name).mkdir()
+        _, renditions, store = released(master, tmp_path / name, profile, chunk_seconds=1)
+        path = tmp_path / f"{name}.mp4"
+        store.get_file(renditions.video[0].key, path)
+        made.append(ffmpeg("-i", str(path), "-frames:v", "1", "-pix_fmt", "yuv420p", "-f", "rawvideo", "-"))
+        expected = "bt709" if dynamic_range == "sdr" else "bt2020nc"
+        assert said_by_ffprobe(path)["color_space"] == expected
+    differences = sorted(abs(a - b) for a, b in zip(*made, strict=True))
+    assert differences[len(differences) * 95 // 100] <= 3
