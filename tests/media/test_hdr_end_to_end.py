@@ -7,14 +7,18 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
+from encoders.documents import VideoJob
 from encoders.probe import inspect_master
 from encoders.source import register_master
+from encoders.work import encode
 from pipeline.make import MakeWatcher, make
+from profiles.load import load_profile
 from telecine.settings import Settings
+from telecine.storage.local import LocalStore
 from telecine.title import SubmitRequest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from encoders_clips import ffmpeg
+from encoders_clips import ffmpeg, planned
 from hdr_clips import hdr10_plus_of, hdr_master, rpu_nal, rpus_of, said_by_ffprobe, said_by_media_info
 
 pytestmark = pytest.mark.media
@@ -155,3 +159,17 @@ def test_manifests_signal_range_and_dolby_vision(title):
         assert properties.get("TransferCharacteristics", "1") == transfer
         vision = (one.get(f"{scte}supplementalCodecs"), one.get(f"{scte}supplementalProfiles"))
         assert vision == (("dvh1.08.01", brand) if one.get("id") == "hevc" else (None, None))
+
+
+def test_a_rung_encoded_alone_has_the_bytes_of_one_encoded_beside_others(title, tmp_path):
+    """Metadata on frames must not depend on which branch of a split they came through."""
+    master, _, report, folder = title
+    profile = load_profile("hdr", folder / "catalogue")
+    plan = planned(master, tmp_path, profile, chunk_seconds=2)
+    job = next(job for job in plan.jobs if isinstance(job, VideoJob))
+    together, alone = LocalStore(tmp_path / "together"), LocalStore(tmp_path / "alone")
+    encode(job, master, together, tmp_path / "work")
+    for output in job.outputs:
+        encode(job.model_copy(update={"outputs": (output,)}), master, alone, tmp_path / "work")
+        assert alone.head(output.key).sha256 == together.head(output.key).sha256, output.rung.name
+    assert report.chunks == len(plan.jobs)
