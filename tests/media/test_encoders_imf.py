@@ -241,3 +241,24 @@ def test_an_rgb_hdr_picture_has_the_colours_of_its_ycc_twin(tmp_path, dynamic_ra
         assert said_by_ffprobe(path)["color_space"] == expected
     differences = sorted(abs(a - b) for a, b in zip(*made, strict=True))
     assert differences[len(differences) * 95 // 100] <= 3
+
+
+def test_every_sound_track_of_a_composition_is_a_track_of_the_master(tmp_path):
+    """A stereo track beside a mono one, whose file says no layout."""
+    package = feature(tmp_path / "imp")
+    mono = tmp_path / "imp" / "mono.mxf"
+    source = "aevalsrc=exprs=0.9*lt(mod(n\\,8000)\\,24):s=48000:d=4"  # every four frames of 24
+    ffmpeg(
+        "-f", "lavfi", "-i", source, "-c:a", "pcm_s24le", "-mxf_audio_edit_rate", "24", "-f", "mxf_opatom", str(mono)
+    )
+    package.files["mono.mxf"], package.intrinsic["mono.mxf"] = mono, 96
+    for segment, entry in zip(package.segments, (3, 0), strict=True):
+        frames = sum(duration * repeat for _, _, duration, repeat in segment["image"])
+        segment["audio, mono"] = [("mono.mxf", entry, frames, 1)]
+    master, path = conformed(package.write(), tmp_path / "work")
+    probe = qualify(inspect_master(master, path))
+    assert [(track.channels, track.duration) for track in probe.audio] == [(2, Fraction(57, 24)), (1, Fraction(57, 24))]
+    only = tmp_path / "mono.mov"
+    ffmpeg("-i", str(path), "-map", "0:a:1", "-c", "copy", str(only))
+    frames = [1, *range(5, 32, 4), *range(32, 57, 4)]
+    assert [round(sample / 2000) for sample in clicks_in(only)] == frames

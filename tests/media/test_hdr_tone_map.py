@@ -12,7 +12,7 @@ from telecine.tools import tool_path
 
 sys.path.insert(0, str(Path(__file__).parent))
 from encoders_clips import ffmpeg, released
-from hdr_clips import TRANSFERS, said_by_ffprobe
+from hdr_clips import TRANSFERS, said_by_ffprobe, said_by_media_info
 
 pytestmark = pytest.mark.media
 
@@ -69,3 +69,25 @@ def test_real_hdr_masters_match_the_reference(tmp_path, name):
     master = tmp_path / "short.mp4"
     ffmpeg("-i", str(MEDIA / name), "-map", "0:v:0", "-c", "copy", "-frames:v", "8", str(master))
     check(master, tmp_path, (640, 640), (426, 426))
+
+
+@pytest.mark.parametrize("name", ["hlg10-color-test.mp4", "uhd_hdr10_2160p24_4s_eac3.mp4", "hdr10-av1.mp4"])
+def test_hdr_rungs_of_real_masters_say_what_the_masters_say(tmp_path, name):
+    if not (MEDIA / name).is_file():
+        pytest.skip(f"no {MEDIA / name} here: the folder of masters is not part of the project")
+    master = tmp_path / "short.mp4"
+    ffmpeg("-i", str(MEDIA / name), "-map", "0:v:0", "-c", "copy", "-frames:v", "6", str(master))
+    rung = VideoRung(
+        name="hevc", codec="x265", width=3840, height=2160, dynamic_range="source", crf=30, max_bps=16_000_000,
+        preset="ultrafast",
+    )  # fmt: skip
+    kept = Profile(name="kept", summary="tests", gop_seconds=1, segment_gops=1, audio=(), video=(rung,))
+    _, renditions, store = released(master, tmp_path, kept, chunk_seconds=2)
+    made = tmp_path / "made.mp4"
+    store.get_file(renditions.video[0].key, made)
+    told, expected = said_by_media_info(made), said_by_media_info(master)
+    colour = ("color_primaries", "transfer_characteristics", "matrix_coefficients", "color_range")
+    assert {key: told[key] for key in colour} == {key: expected[key] for key in colour}
+    if "av1" not in name:  # ffprobe here does not decode AV1, and MediaInfo names its format in other words
+        assert told == expected
+        assert said_by_ffprobe(made) == said_by_ffprobe(master)
