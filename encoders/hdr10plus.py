@@ -31,10 +31,11 @@ def frames_command(job: VideoJob, source: Path, *, whole: bool = False) -> tuple
     )
 
 
-def metadata_file(listed: bytes, job: VideoJob) -> str | None:
-    """x265's ``dhdr10-info`` for the chunk, from what ``frames_command`` lists; None where frames are missing.
+def metadata_file(listed: bytes, job: VideoJob, *, whole: bool = False) -> str | None:
+    """x265's ``dhdr10-info`` for the chunk, from what ``frames_command`` lists; None where it lists too little.
 
     A frame without metadata of its own takes that of the frame before it, and so does a frame that is shown twice.
+    Where the ``whole`` master up to here was listed, frames before the first metadata take those, and None means none.
     """
     found = json.loads(listed, object_pairs_hook=_gathered)
     time_base = Fraction(found["streams"][0][0]["time_base"][0])
@@ -47,10 +48,10 @@ def metadata_file(listed: bytes, job: VideoJob) -> str | None:
         if mine and frame["best_effort_timestamp"][0] != "N/A":
             told[round((int(frame["best_effort_timestamp"][0]) * time_base - phase) * rate)] = mine
     places = sorted(told)
-    if not places or places[0] > job.chunk.start:
+    if not places or (places[0] > job.chunk.start and not whole):
         return None
     entries = [
-        _entry(told[places[bisect_right(places, frame) - 1]], frame - job.chunk.start)
+        _entry(told[places[max(0, bisect_right(places, frame) - 1)]], frame - job.chunk.start)
         for frame in range(job.chunk.start, job.chunk.end)
     ]
     return json.dumps(

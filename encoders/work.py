@@ -154,19 +154,16 @@ def _encode_video(
 
 
 def _hdr10_plus(job: VideoJob, source: Path, targets: Sequence[tuple[VideoOutput, Path]]) -> str | None:
-    """Name of the file, beside the targets, with the chunk's HDR10+; None when no target keeps any."""
+    """Name of a file beside the targets with the chunk's HDR10+; None when no target keeps any or there is none yet."""
     if not any(HDR10_PLUS in kept_dynamic(job.track, output.rung) for output, _ in targets):
         return None
     for whole in (False, True):
-        told = metadata_file(run_tool(frames_command(job, source, whole=whole)).stdout, job)
+        told = metadata_file(run_tool(frames_command(job, source, whole=whole)).stdout, job, whole=whole)
         if told is not None:
             path = targets[0][1].with_name("hdr10plus.json")
             path.write_text(told)
             return path.name
-    message = (
-        f"The master {file_name(job.master.uri)} has HDR10+, but none for frame {job.chunk.start}: export it again."
-    )
-    raise SourceRejected(message)
+    return None
 
 
 def _run(command: Argv, master: Master, on_line: Callable[[str], None], cwd: Path | None = None) -> Completed:

@@ -100,8 +100,10 @@ def test_a_frame_without_metadata_takes_that_of_the_one_before():
     assert reds(metadata_file(listed((0, 500), (100, None), (200, 502)), a_job(0, 4))) == [500, 500, 502, 502]
 
 
-def test_a_listing_that_starts_too_late_is_refused():
+def test_a_listing_that_starts_too_late_is_refused_unless_the_master_itself_does():
     assert metadata_file(listed((300, 503)), a_job(2, 6)) is None
+    assert reds(metadata_file(listed((300, 503)), a_job(2, 6), whole=True)) == [503] * 4
+    assert metadata_file(listed((300, None)), a_job(2, 6), whole=True) is None
 
 
 def test_light_is_written_once_and_every_size_on_the_way_grows():
