@@ -2,13 +2,15 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from encoders.boxes import codec_string
+from encoders.boxes import add_light_boxes, codec_string
 from encoders.command import join_command
 from encoders.documents import AudioJob, Chunk, EncodedOutput, EncodePlan, VideoOutput
+from encoders.dynamic import DOLBY_VISION_KEPT, kept_dynamic
 from encoders.picture import keeps_hdr
 from encoders.routing import Take, takes
 from encoders.scratch import private_folder
@@ -20,7 +22,7 @@ from profiles.select import dynamic_range
 from telecine.document import Sha256, digest_of
 from telecine.errors import EncodeFailed, NotFound
 from telecine.log import get_logger
-from telecine.media import FrameRate
+from telecine.media import ContentLight, FrameRate, MasteringDisplay, VideoTrack
 from telecine.rendition import Rendition, RenditionSet
 from telecine.storage.port import ObjectStore
 
@@ -28,7 +30,7 @@ __all__ = ["assemble"]
 
 log = get_logger(__name__)
 
-_JOINING = 2
+_JOINING = 3
 """Counts changes of how chunks are joined and described."""
 
 
@@ -63,8 +65,13 @@ def _video_rendition(plan: EncodePlan, position: int, store: ObjectStore, work_d
         return known
     chunks = [_chunk(chunk, output, store) for chunk, output in zip(plan.chunks, outputs, strict=True)]
     with private_folder(work_dir) as folder:
-        in_band = rung.codec is VideoCodec.X265 and outputs[0].in_band
-        joined = _join(chunks, store, folder, plan.frame_rate, hevc_in_band=in_band)
+        dynamic = kept_dynamic(track, rung)
+        joining = _Joining(
+            hevc_in_band=rung.codec is VideoCodec.X265 and outputs[0].in_band,
+            dolby_vision=not DOLBY_VISION_KEPT.keys().isdisjoint(dynamic),
+        )
+        joined = _join(chunks, store, folder, plan.frame_rate, joining)
+        light = _light_in_boxes(joined, track, rung)
         packets = verify_video(
             joined, frames=plan.total_frames, rate=plan.frame_rate.fraction, gop_frames=plan.ladder.gop_frames
         )
@@ -75,11 +82,23 @@ def _video_rendition(plan: EncodePlan, position: int, store: ObjectStore, work_d
                 "frame_rate": plan.frame_rate,
                 "frames": plan.total_frames,
                 "dynamic_range": dynamic_range(track) if keeps_hdr(track, rung) else "SDR",
+                "dynamic": dynamic,
+                **light,
             }
         )
         store.put_file(described.key, joined, content_type="video/mp4", sha256=described.sha256)
     _keep(described, digest, store)
     return described
+
+
+def _light_in_boxes(joined: Path, track: VideoTrack, rung: VideoRung) -> dict[str, MasteringDisplay | ContentLight]:
+    """Write HDR10's static metadata into the file where its stream has none; fields of its rendition then."""
+    told = {"mastering": track.mastering, "light": track.light} if keeps_hdr(track, rung) else {}
+    light = {name: value for name, value in told.items() if value is not None}
+    if rung.codec is VideoCodec.X265 or not light:
+        return light
+    add_light_boxes(joined, track.mastering, track.light)
+    return light
 
 
 def _audio_rendition(job: AudioJob, position: int, store: ObjectStore, work_dir: Path) -> Rendition:
@@ -146,15 +165,24 @@ def _missing(what: str) -> EncodeFailed:
     return EncodeFailed(f"The {what} is not in the work store: encode the plan before assembling it.")
 
 
+@dataclass(frozen=True, slots=True)
+class _Joining:
+    """What of the chunks the joined track must be told again."""
+
+    hevc_in_band: bool
+    dolby_vision: bool
+
+
 def _join(
-    chunks: Sequence[EncodedOutput], store: ObjectStore, folder: Path, rate: FrameRate, *, hevc_in_band: bool
+    chunks: Sequence[EncodedOutput], store: ObjectStore, folder: Path, rate: FrameRate, joining: _Joining
 ) -> Path:
     names = [f"{position:06d}.mp4" for position in range(len(chunks))]
     for name, chunk in zip(names, chunks, strict=True):
         store.get_file(chunk.key, folder / name)
     listing, joined = folder / "chunks.txt", folder / "joined.mp4"
     listing.write_text("ffconcat version 1.0\n" + "".join(f"file {name}\n" for name in names))
-    run_tool(join_command(listing, joined, rate, hevc_in_band=hevc_in_band))
+    command = join_command(listing, joined, rate, hevc_in_band=joining.hevc_in_band, dolby_vision=joining.dolby_vision)
+    run_tool(command)
     return joined
 
 

@@ -5,8 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from telecine.errors import EncodeFailed
+from telecine.light_boxes import box, with_entry_boxes, with_light_boxes
+from telecine.media import ContentLight, MasteringDisplay
 
-__all__ = ["codec_string"]
+__all__ = ["add_light_boxes", "add_range", "codec_string"]
 
 _ASC_DESCRIPTOR = 0x05
 _MORE_LENGTH_BYTES = 0x80
@@ -22,6 +24,36 @@ def codec_string(path: Path) -> str:
             return spelled(moov[at + 4 : at + 128])
     message = f"The encoded file {path.name} has no codec configuration that is known here."
     raise EncodeFailed(message)
+
+
+def add_light_boxes(path: Path, mastering: MasteringDisplay | None, light: ContentLight | None) -> None:
+    """Write mdcv and clli into an MP4 whose index is behind its samples, as FFmpeg writes it. Raises EncodeFailed."""
+    _rewrite_index(path, lambda row: with_light_boxes(row, mastering, light))
+
+
+def add_range(path: Path, *, full: bool) -> None:
+    """Say in a QuickTime file whether samples use the full range, for which its own colour box (nclc) has no room."""
+
+    def ranged(row: bytes) -> bytes:
+        at = row.find(b"colrnclc")
+        if at < 0:
+            return row
+        points = row[at + 8 : at + 14]
+        return with_entry_boxes(row, box(b"colr", b"nclx" + points + bytes([0x80 * full])))
+
+    _rewrite_index(path, ranged)
+
+
+def _rewrite_index(path: Path, change: Callable[[bytes], bytes]) -> None:
+    moov = _moov(path)
+    row = box(b"moov", moov)
+    with path.open("r+b") as file:
+        file.seek(-len(row), 2)
+        if file.read() != row:
+            message = f"The encoded file {path.name} has its index before its samples, where nothing can be added."
+            raise EncodeFailed(message)
+        file.seek(-len(row), 2)
+        file.write(change(row))
 
 
 def _avc(configuration: bytes) -> str:

@@ -42,10 +42,14 @@ _MOST_ENCODED = 6
 
 
 def video_command(
-    job: VideoJob, source: Path, targets: Sequence[tuple[VideoOutput, Path]], preroll_s: Fraction | None
+    job: VideoJob,
+    source: Path,
+    targets: Sequence[tuple[VideoOutput, Path]],
+    preroll_s: Fraction | None,
+    hdr10_plus: str | None = None,
 ) -> Argv:
-    """Encode the target rungs of one chunk from one decode."""
-    return video_argv(job, source, targets, preroll_s)
+    """Encode the target rungs of one chunk from one decode; ``hdr10_plus`` names a file of the working folder."""
+    return video_argv(job, source, targets, preroll_s, hdr10_plus)
 
 
 def audio_command(
@@ -68,7 +72,9 @@ def made_loudness_command(files: Sequence[tuple[AudioOutput, Path, str]]) -> Arg
     return made_loudness_argv(files)
 
 
-def join_command(listing: Path, target: Path, rate: FrameRate, *, hevc_in_band: bool = False) -> Argv:
+def join_command(
+    listing: Path, target: Path, rate: FrameRate, *, hevc_in_band: bool = False, dolby_vision: bool = False
+) -> Argv:
     """Join MP4 chunks listed for the concat demuxer, without touching a sample.
 
     ``hevc_in_band``: they are HEVC whose samples carry the parameter sets; named hvc1, as players of Apple want.
@@ -77,6 +83,7 @@ def join_command(listing: Path, target: Path, rate: FrameRate, *, hevc_in_band: 
         *("ffmpeg", "-v", "error", "-nostdin", "-f", "concat", "-i", f"file:{listing}"),
         *("-map", "0:v:0", "-c", "copy", "-map_metadata", "-1", "-fflags", "+bitexact"),
         *(("-tag:v", "hvc1") if hevc_in_band else ()),
+        *(("-strict", "unofficial") if dolby_vision else ()),  # or its configuration box would not be written
         *("-video_track_timescale", str(timescale(rate)), "-f", "mp4", f"file:{target}"),
     )
 

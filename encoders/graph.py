@@ -12,12 +12,13 @@ from encoders import gpu
 from encoders.codecs import aac, eac3, nvenc, svtav1, vp9, x264, x265
 from encoders.codecs.zones import mean_crf
 from encoders.documents import AudioJob, AudioOutput, VideoJob, VideoOutput
-from encoders.light import av1_light, hevc_light
+from encoders.dynamic import DOLBY_VISION_KEPT, HDR10_PLUS, kept_dynamic
+from encoders.light import hevc_light
 from encoders.mixing import mixes_down, pan_expression, resample_options
 from encoders.naming import path_of
 from encoders.picture import is_rgb, keeps_hdr, largest_sdr, needs_tone_map, output_colour, output_format
 from profiles.models import AudioCodec, VideoCodec, VideoRung
-from profiles.select import dynamic_range
+from profiles.select import centre_of_shape, dynamic_range
 from telecine.media import FrameRate, VideoTrack
 
 __all__ = [
@@ -52,12 +53,13 @@ _REORDERED = 4
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Output frames [start, end) of a track on the absolute grid of ``rate``."""
+    """Output frames [start, end) of a track on the absolute grid of ``rate``; ``cover``: as rungs of that fit show."""
 
     track: VideoTrack
     rate: FrameRate
     start: int
     end: int
+    cover: bool = False
 
 
 def timescale(rate: FrameRate) -> int:
@@ -66,16 +68,24 @@ def timescale(rate: FrameRate) -> int:
 
 
 def video_argv(
-    job: VideoJob, source: Path, targets: Sequence[tuple[VideoOutput, Path]], preroll_s: Fraction | None
+    job: VideoJob,
+    source: Path,
+    targets: Sequence[tuple[VideoOutput, Path]],
+    preroll_s: Fraction | None,
+    hdr10_plus: str | None = None,
 ) -> tuple[str, ...]:
-    """One ffmpeg: one decode of the chunk (from ``preroll_s`` ahead, None: from the start), all ``targets`` from it."""
+    """One ffmpeg: one decode of the chunk (from ``preroll_s`` ahead, None: from the start), all ``targets`` from it.
+
+    ``hdr10_plus`` names the file of the chunk's HDR10+ metadata in the working folder.
+    """
     span = Span(job.track, job.frame_rate, job.chunk.start, job.chunk.end)
     on_gpu = job.decode == "gpu"
     opened = _seek(span, preroll_s) | (gpu.DECODE_OPTIONS if on_gpu else {})
     pictures = _pictures(_source(source, opened, job.threads), span, on_gpu=on_gpu)
     branches = _branches(pictures, job, [output.rung for output, _ in targets])
     outputs = [
-        _video_target(job, branch, output, target) for branch, (output, target) in zip(branches, targets, strict=True)
+        _video_target(job, branch, output, target, hdr10_plus)
+        for branch, (output, target) in zip(branches, targets, strict=True)
     ]
     # copyts: the grid is absolute, so the demuxer must not shift the clock to zero
     return _compiled(outputs, "-copyts", *_ONE_FILTER_THREAD, *_PROGRESS)
@@ -86,7 +96,9 @@ def _branches(pictures: Any, job: VideoJob, rungs: Sequence[VideoRung]) -> list[
     hdr = [keeps_hdr(job.track, rung) for rung in rungs]
     size = largest_sdr([output.rung for output in job.outputs], job.track)
     taken = _split(pictures, hdr.count(True) + (not all(hdr)))
-    mapped = _split(_as_sdr(taken[-1], job.track, size), hdr.count(False)) if size and not all(hdr) else []
+    cut = needs_tone_map(job.track) and job.outputs[0].rung.fit == "cover"
+    whole = _centre(taken[-1], job.track, size) if size and cut else taken[-1]
+    mapped = _split(_as_sdr(whole, job.track, size), hdr.count(False)) if size and not all(hdr) else []
     as_it_is, as_sdr = iter(taken), iter(mapped)
     return [next(as_it_is if kept else as_sdr) for kept in hdr]
 
@@ -98,8 +110,8 @@ def _split(stream: Any, count: int, by: str = "split") -> list[Any]:
     return [branches[position] for position in range(count)]
 
 
-def _video_target(job: VideoJob, branch: Any, output: VideoOutput, target: Path) -> Any:
-    options = _video_options(job, output) | {
+def _video_target(job: VideoJob, branch: Any, output: VideoOutput, target: Path, hdr10_plus: str | None) -> Any:
+    options = _video_options(job, output, hdr10_plus) | {
         # the grid has decided already: nothing may duplicate or drop a frame behind the filters
         "fps_mode": "passthrough",
         "enc_time_base:v": str(1 / job.frame_rate.fraction),
@@ -123,7 +135,7 @@ def _joinable(job: VideoJob, output: VideoOutput) -> str:
     return ",".join((*again, f"setts=pts=PTS:dts=DTS-STARTDTS-{ahead}"))
 
 
-def _video_options(job: VideoJob, output: VideoOutput) -> dict[str, str]:
+def _video_options(job: VideoJob, output: VideoOutput, hdr10_plus: str | None) -> dict[str, str]:
     rate, rung = job.frame_rate.fraction, output.rung
     if output.encoder == "gpu":
         return nvenc.video_options(rung, rate, job.gop_frames)
@@ -133,16 +145,21 @@ def _video_options(job: VideoJob, output: VideoOutput) -> dict[str, str]:
             tuning = x264.tuning_parameters(rung, job.chunk, output.shots)
             return x264.video_options(rung, rate, job.gop_frames, job.threads, tuning=tuning)
         case VideoCodec.X265:
-            told = {"light": hevc_light(job.track), "tuning": x265.tuning_parameters(rung, job.chunk, output.shots)}
-            return x265.video_options(rung, job.gop_frames, job.threads, pq=pq, **told)
+            kept, light = kept_dynamic(job.track, rung), hevc_light(job.track)
+            if hdr10_plus and HDR10_PLUS in kept:
+                light["dhdr10-info"] = hdr10_plus
+            told = {"light": light, "tuning": x265.tuning_parameters(rung, job.chunk, output.shots)}
+            options = x265.video_options(rung, job.gop_frames, job.threads, pq=pq, **told)
+            # Dolby Vision's box in MP4 is none of ISO's, which FFmpeg calls unofficial
+            dolby_vision = {"dolbyvision": "1", "strict": "unofficial"}
+            return options | (dolby_vision if not DOLBY_VISION_KEPT.keys().isdisjoint(kept) else {})
         case VideoCodec.VP9:
             pixels = output_format(job.track, rung)
             even = rung.model_copy(update={"crf": mean_crf(rung, job.chunk, output.shots)})
             return vp9.video_options(even, job.gop_frames, job.threads, pixels)
         case VideoCodec.SVT_AV1:
-            light = av1_light(job.track) if pq else {}
             even = rung.model_copy(update={"crf": mean_crf(rung, job.chunk, output.shots)})
-            return svtav1.video_options(even, job.gop_frames, job.threads, light=light)
+            return svtav1.video_options(even, job.gop_frames, job.threads)
         case _:
             assert_never(rung.codec)
 
@@ -255,7 +272,7 @@ def quality_argv(
     span: Span, source: Path, renditions: Sequence[tuple[Path, str]], size: tuple[int, int], subsample: int
 ) -> tuple[str, ...]:
     """One ffmpeg: each SDR rendition, scaled to ``size``, against one decode of the source; logs go to the cwd."""
-    reference = _as_sdr(_pictures(_source(source, {}, 0), span), span.track, size)
+    reference = _as_sdr(_shown(_pictures(_source(source, {}, 0), span), span, size), span.track, size)
     reference = _scaled(reference, span.track, size).filter("setpts", "N")
     options = {"model": "version=vmaf_v0.6.1", "log_fmt": "json", "n_threads": 2, "n_subsample": subsample}
     outputs = [
@@ -274,7 +291,8 @@ def hdr_quality_argv(
 ) -> tuple[str, ...]:
     """As ``quality_argv``, for renditions that keep the source's HDR: XPSNR in 10 bits (no VMAF model knows HDR)."""
     chosen = f"not(mod(n,{subsample}))"
-    reference = _scaled(_pictures(_source(source, {}, 0), span), span.track, size, "yuv420p10le")
+    reference = _shown(_pictures(_source(source, {}, 0), span), span, size)
+    reference = _scaled(reference, span.track, size, "yuv420p10le", hdr=True)
     reference = reference.filter("setpts", "N").filter("select", chosen)
     outputs = [
         ffmpeg.output(
@@ -333,6 +351,15 @@ def _pictures(source: Any, span: Span, *, on_gpu: bool = False) -> Any:
     )
 
 
+def _shown(pictures: Any, span: Span, size: tuple[int, int]) -> Any:
+    return _centre(pictures, span.track, size) if span.cover else pictures
+
+
+def _centre(pictures: Any, track: VideoTrack, size: tuple[int, int]) -> Any:
+    """Cut to the shape of ``size`` around the middle (FFmpeg has turned the picture upright by here)."""
+    return pictures.filter("crop", *centre_of_shape(track, size))
+
+
 def _as_sdr(pictures: Any, track: VideoTrack, size: tuple[int, int]) -> Any:
     """HDR tone-mapped to BT.709, once for all rungs and already at the largest one's size; SDR as it is."""
     if not needs_tone_map(track):
@@ -346,8 +373,8 @@ def _as_sdr(pictures: Any, track: VideoTrack, size: tuple[int, int]) -> Any:
             f="bicubic",
             tin=colour.transfer,
             pin=colour.primaries or "bt2020",
-            min=colour.matrix or "bt2020nc",
-            rin=colour.range or "tv",
+            min="gbr" if is_rgb(track) else colour.matrix or "bt2020nc",
+            rin=colour.range or ("pc" if is_rgb(track) else "tv"),
             t="linear",
             npl=100,
         )
@@ -364,17 +391,31 @@ def _rung(branch: Any, job: VideoJob, output: VideoOutput) -> Any:
     primaries, transfer, matrix = output_colour(track, output.rung)
     size = (output.rung.width, output.rung.height)
     pixels = nvenc.pixel_format(output.rung) if on_gpu else output_format(track, output.rung)
-    scaled = gpu.scaled(branch, output.rung) if job.decode == "gpu" else _scaled(branch, track, size, pixels)
-    if needs_tone_map(track) and not (on_gpu and keeps_hdr(track, output.rung)):
-        for kind in ("MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL"):
-            # of the first branch alone, and wrong for SDR: encoders are told by their own options
-            scaled = scaled.filter("sidedata", mode="delete", type=kind)
+    kept = keeps_hdr(track, output.rung)
+    if output.rung.fit == "cover" and (not needs_tone_map(track) or kept):
+        branch = _centre(branch, track, size)  # what was tone-mapped has been cut before
+    whole_on_gpu = job.decode == "gpu"
+    scaled = gpu.scaled(branch, output.rung) if whole_on_gpu else _scaled(branch, track, size, pixels, hdr=kept)
+    for kind in () if on_gpu and kept else _foreign_side_data(track, output.rung):
+        scaled = scaled.filter("sidedata", mode="delete", type=kind)
     return scaled.filter("setparams", range="tv", color_primaries=primaries, color_trc=transfer, colorspace=matrix)
 
 
-def _scaled(branch: Any, track: VideoTrack, size: tuple[int, int], pixels: str = "yuv420p") -> Any:
+def _foreign_side_data(track: VideoTrack, rung: VideoRung) -> list[str]:
+    """What FFmpeg would carry over by itself and must not."""
+    # of the first branch alone, and wrong for SDR: encoders are told by their own options
+    foreign = ["MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL"] if needs_tone_map(track) else []
+    if track.dynamic and DOLBY_VISION_KEPT.keys().isdisjoint(kept_dynamic(track, rung)):
+        foreign += ["DOVI_RPU_BUFFER", "DOVI_METADATA"]
+    return foreign
+
+
+def _scaled(
+    branch: Any, track: VideoTrack, size: tuple[int, int], pixels: str = "yuv420p", *, hdr: bool = False
+) -> Any:
     options = {"flags": _SCALE_FLAGS, "out_range": "tv"}
     if is_rgb(track):
-        options["out_color_matrix"] = "bt709"  # the scaler would take BT.601
+        # the scaler would take BT.601; HDR is still RGB here only where it is kept
+        options["out_color_matrix"] = "bt2020" if hdr else "bt709"
     # square samples: the rung's size already has the picture's shape
     return branch.filter("scale", *size, **options).filter("setsar", 1).filter("format", pixels)

@@ -10,7 +10,7 @@ from typing import Any
 
 from telecine.media import ContentLight, MasteringDisplay, VideoTrack
 
-__all__ = ["av1_light", "hevc_light", "read_light"]
+__all__ = ["hevc_light", "read_light"]
 
 
 def read_light(
@@ -31,16 +31,6 @@ def hevc_light(track: VideoTrack) -> dict[str, str]:
             track.mastering, lambda x: str(round(x * 50_000)), lambda nits: str(round(nits * 10_000))
         )
     return found | ({"max-cll": _levels(track.light)} if track.light else {})
-
-
-def av1_light(track: VideoTrack) -> dict[str, str]:
-    """Parameters of SVT-AV1, in plain numbers."""
-    found = {}
-    if track.mastering:
-        found["mastering-display"] = _display(
-            track.mastering, lambda x: f"{float(x):.5f}", lambda nits: f"{float(nits):.4f}"
-        )
-    return found | ({"content-light": _levels(track.light)} if track.light else {})
 
 
 def _display(shown: MasteringDisplay, point: Callable[[Fraction], str], level: Callable[[Fraction], str]) -> str:

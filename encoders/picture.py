@@ -42,8 +42,8 @@ def output_format(track: VideoTrack, rung: VideoRung) -> str:
 def output_colour(track: VideoTrack, rung: VideoRung) -> tuple[str, str, str]:
     """Primaries, transfer and matrix to write into a rung, as FFmpeg names them."""
     if keeps_hdr(track, rung):
-        colour = track.colour
-        return colour.primaries or "bt2020", colour.transfer or "smpte2084", colour.matrix or "bt2020nc"
+        colour, matrix = track.colour, None if is_rgb(track) else track.colour.matrix
+        return colour.primaries or "bt2020", colour.transfer or "smpte2084", matrix or "bt2020nc"
     return _sdr_colour(track)
 
 

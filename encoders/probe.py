@@ -8,6 +8,7 @@ from pymediainfo import MediaInfo
 
 from encoders.complaints import complaints
 from encoders.decodable import DecodeCheck, check_decoding, check_sound
+from encoders.dynamic import read_dynamic
 from encoders.light import read_light
 from encoders.naming import file_name
 from encoders.soundtracks import audio_track
@@ -57,10 +58,11 @@ def inspect_master(master: Master, path: Path) -> Probe:
         container=header.container,
         duration=_declared_span(header, tallies),
         video=tuple(
-            _with_light(
+            _with_hdr(
                 _video_track(stream, tallies[stream.index], media_info, check if stream is pictures else None),
                 path,
                 stream,
+                _hdr_format(media_info) if stream is pictures else "",
             )
             for stream in header.streams
             if stream.kind == "video"
@@ -82,12 +84,14 @@ def inspect_master(master: Master, path: Path) -> Probe:
 
 
 def _unread(header: Header, tallies: dict[int, PacketTally]) -> tuple[str, ...]:
-    """Tracks whose index lists more samples than the file still holds."""
+    """Tracks whose index lists more samples than the file still holds. A packet of PCM holds many samples."""
     return tuple(
         f"track {stream.index} ends early: {stream.number('nb_frames')} samples are listed in the index "
         f"and {tallies[stream.index].counted} could be read"
         for stream in header.streams
-        if stream.kind in {"video", "audio"} and stream.number("nb_frames") > tallies[stream.index].counted
+        if stream.kind in {"video", "audio"}
+        and not (stream.text("codec_name") or "").startswith("pcm_")
+        and stream.number("nb_frames") > tallies[stream.index].counted
     )
 
 
@@ -108,15 +112,20 @@ def _extent(stream: Stream, tally: PacketTally) -> tuple[Fraction, Fraction]:
     return tally.first * stream.time_base, (tally.last + tally.last_duration) * stream.time_base
 
 
-def _with_light(track: VideoTrack, path: Path, stream: Stream) -> VideoTrack:
-    """An HDR track with its static metadata: of the container, or else of the first picture (SEI, metadata OBU)."""
+def _with_hdr(track: VideoTrack, path: Path, stream: Stream, hdr_format: str) -> VideoTrack:
+    """A track with its HDR metadata: of the container, or else of the first picture (SEI, metadata OBU)."""
     if dynamic_range(track) == "SDR":
-        return track
+        return track.model_copy(update={"dynamic": read_dynamic(stream.side_data)})
     display, light = read_light(stream.side_data)
-    if display is None or light is None:
-        coded = read_light(first_frame_side_data(path, stream))
-        display, light = display or coded[0], light or coded[1]
-    return track.model_copy(update={"mastering": display, "light": light})
+    first_frame = first_frame_side_data(path, stream)
+    coded = read_light(first_frame)
+    dynamic = read_dynamic([*stream.side_data, *first_frame], hdr_format)
+    return track.model_copy(update={"mastering": display or coded[0], "light": light or coded[1], "dynamic": dynamic})
+
+
+def _hdr_format(media_info: MediaInfo) -> str:
+    """MediaInfo sees the dynamic metadata of AV1, which the ffprobe here cannot decode."""
+    return str(next((track.hdr_format for track in media_info.video_tracks if track.hdr_format), ""))
 
 
 def _video_track(stream: Stream, tally: PacketTally, media_info: MediaInfo, check: DecodeCheck | None) -> VideoTrack:

@@ -12,6 +12,9 @@ _LONGEST_S = 24 * 3600
 _MISSING_S = Fraction(1, 2)
 """Containers round durations and count the sound's last packet; half a second more than what is there is a loss."""
 
+_NO_BASE_LAYER = {"dv5", "dv10.0"}
+"""Dolby Vision in its own colour space (IPT): read as anything else, its picture is green and purple."""
+
 _PLAYLISTS = ("hls", "dash", "concat", "imf", "webvtt")
 _STILLS = ("_pipe", "image2", "tty")
 
@@ -72,7 +75,12 @@ def _others(probe: Probe) -> str:
 
 def _picture_reasons(probe: Probe, track: VideoTrack, master: str) -> tuple[str, ...]:
     hours = float(track.duration / 3600)
+    alone = [kind.removeprefix("dv") for kind in track.dynamic if kind in _NO_BASE_LAYER]
     checks = (
+        (
+            bool(alone),
+            f"is Dolby Vision profile {' '.join(alone)}, which has no base layer: deliver profile 8.1, or HDR10.",
+        ),
         (
             track.packets == 0 or track.duration <= 0,
             "has a video track without a single frame: the export failed, export it again.",

@@ -82,7 +82,15 @@ class _Comparison:
 
     def key(self, rendition: Rendition) -> str:
         plan = self.plan
-        compared = (plan.master.sha256, rendition.sha256, plan.first_frame, plan.total_frames, plan.frame_rate)
+        fit = {rung.fit for rung in plan.ladder.video} - {"inside"}
+        compared = (
+            *sorted(fit),
+            plan.master.sha256,
+            rendition.sha256,
+            plan.first_frame,
+            plan.total_frames,
+            plan.frame_rate,
+        )
         measure = (version_line("ffmpeg"), self.yardstick.model)
         return f"quality/{digest_of('quality', _MEASURING, *measure, compared, self.size(), self.every)}.json"
 
@@ -132,7 +140,9 @@ def _compare(
         path = folder / f"{position}.mp4"
         store.get_file(rendition.key, path)
         pairs.append((path, f"{position}.log"))
-    span = Span(plan.probe.video[0], plan.frame_rate, plan.first_frame, plan.first_frame + plan.total_frames)
+    cover = plan.ladder.video[0].fit == "cover"
+    end = plan.first_frame + plan.total_frames
+    span = Span(plan.probe.video[0], plan.frame_rate, plan.first_frame, end, cover=cover)
     run_tool(comparison.yardstick.command(span, source, pairs, comparison.size(), comparison.every), cwd=folder)
     return [
         _read((folder / log_name).read_text(), rendition, comparison)

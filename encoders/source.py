@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from encoders.fetch import Fetched, fetch_object, fetch_url
+from encoders.imf_source import find_imp, imp_path, register_imp
 from encoders.naming import shown
 from telecine.document import Document, Sha256, digest_of
 from telecine.errors import SourceRejected
@@ -36,8 +37,12 @@ def register_master(uri: str, work_dir: Path, open_bucket: OpenBucket | None = N
     """Fix a master by size and SHA-256; ``uri`` is a path, file://, s3://bucket/key or http(s)://.
 
     Remote masters are downloaded to ``work_dir/masters``. Idempotent: an unchanged file is not hashed again. Raises
-    SourceRejected with one sentence when there are no bytes to read, Unavailable when a server does not answer.
+    SourceRejected with one sentence when there are no bytes to read, Unavailable when a server does not answer. An
+    Interoperable Master Package (its folder, ASSETMAP.xml or a CPL; on this machine or on S3) is one master.
     """
+    package = find_imp(uri, work_dir, open_bucket)
+    if package is not None:
+        return register_imp(package, work_dir)
     if _scheme(uri) in {"", "file"}:
         path = _local_path(uri)
         sha256 = _hash_of_file(path, work_dir)
@@ -57,7 +62,11 @@ def master_path(master: Master, work_dir: Path, open_bucket: OpenBucket | None =
     """Local path of a registered master's bytes; remote ones are fetched (once per machine) when not cached.
 
     Safe when several processes call at once. Raises SourceRejected when the bytes are no longer the registered ones.
+    Of an Interoperable Master Package it is the composition conformed to one file.
     """
+    package = find_imp(master.uri, work_dir, open_bucket)
+    if package is not None:
+        return imp_path(master, package, work_dir)
     if _scheme(master.uri) == "file":
         return _unchanged_file(master, work_dir)
     path = _cached(master.uri, master.sha256, work_dir)

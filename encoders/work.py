@@ -12,7 +12,9 @@ from pydantic import ValidationError
 from encoders.command import Argv, video_command
 from encoders.complaints import complaints, damage
 from encoders.documents import AudioJob, AudioOutput, EncodedChunk, EncodedOutput, VideoJob, VideoOutput
+from encoders.dynamic import HDR10_PLUS, kept_dynamic
 from encoders.failures import said_plainly
+from encoders.hdr10plus import frames_command, metadata_file
 from encoders.naming import file_name
 from encoders.scratch import private_folder
 from encoders.sidecar import check_side_files
@@ -120,11 +122,12 @@ def _encode_targets(
 def _encode_video(
     job: VideoJob, source: Path, targets: Sequence[tuple[VideoOutput, Path]], on_progress: OnProgress | None
 ) -> Completed:
+    hdr10_plus = _hdr10_plus(job, source, targets)
     for preroll_s in (job.preroll_s, *_FURTHER_AHEAD_S):
         for _, target in targets:
             target.unlink(missing_ok=True)
-        command = video_command(job, source, targets, preroll_s)
-        done = _run(command, job.master, _progress_of_pictures(job, on_progress))
+        command = video_command(job, source, targets, preroll_s, hdr10_plus)
+        done = _run(command, job.master, _progress_of_pictures(job, on_progress), cwd=targets[0][1].parent)
         try:
             for _, target in targets:
                 verify_video(target, frames=job.chunk.frames, rate=job.frame_rate.fraction, gop_frames=job.gop_frames)
@@ -137,6 +140,19 @@ def _encode_video(
         else:
             return done
     raise AssertionError  # pragma: no cover - the last attempt has no seek
+
+
+def _hdr10_plus(job: VideoJob, source: Path, targets: Sequence[tuple[VideoOutput, Path]]) -> str | None:
+    """Name of a file beside the targets with the chunk's HDR10+; None when no target keeps any or there is none yet."""
+    if not any(HDR10_PLUS in kept_dynamic(job.track, output.rung) for output, _ in targets):
+        return None
+    for whole in (False, True):
+        told = metadata_file(run_tool(frames_command(job, source, whole=whole)).stdout, job, whole=whole)
+        if told is not None:
+            path = targets[0][1].with_name("hdr10plus.json")
+            path.write_text(told)
+            return path.name
+    return None
 
 
 def _run(command: Argv, master: Master, on_line: Callable[[str], None], cwd: Path | None = None) -> Completed:

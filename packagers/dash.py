@@ -20,6 +20,7 @@ MP4_PROTECTION = "urn:mpeg:dash:mp4protection:2011"
 
 _MPD = "urn:mpeg:dash:schema:mpd:2011"
 _CPS = "https://dashif.org/CPS"
+_SCTE214 = "urn:scte:dash:scte214-extensions"
 _ROLE = "urn:mpeg:dash:role:2011"
 _CICP = "urn:mpeg:mpegB:cicp:"
 _HDR_TRANSFERS = {"PQ": "16", "HLG": "18"}
@@ -60,8 +61,9 @@ _PARSER = etree.XMLParser(remove_blank_text=True, remove_comments=True, resolve_
 class Track:
     """What the packager measured of one stream: exact seconds of each segment, the largest rate of any.
 
-    ``language`` is the shortest tag (``en`` for ``eng``), None where the language is not known. ``joc_complexity`` is
-    the number of objects of Dolby Atmos (ETSI TS 103 420), None where there are none.
+    ``language`` is the shortest tag (``en`` for ``eng``), None where the language is not known; ``supplemental`` what
+    the codec is to a device that knows more, such as ``dvh1.08.06/db1p`` (RFC 8216bis, SUPPLEMENTAL-CODECS).
+    ``joc_complexity`` is the number of objects of Dolby Atmos (ETSI TS 103 420), None where there are none.
     """
 
     stream: Stream
@@ -70,6 +72,7 @@ class Track:
     peak_bps: int
     segments: tuple[Fraction, ...]
     joc_complexity: str | None = None
+    supplemental: str | None = None
 
     @property
     def segment_paths(self) -> tuple[str, ...]:
@@ -146,7 +149,14 @@ def _track(stream: Stream, representation: etree._Element) -> Track:
         peak_bps=int(representation.get("bandwidth", "0")),
         segments=tuple(segments),
         joc_complexity=_joc_complexity(stream, representation),
+        supplemental=_supplemental(representation),
     )
+
+
+def _supplemental(representation: etree._Element) -> str | None:
+    codecs = representation.get(f"{{{_SCTE214}}}supplementalCodecs")
+    profiles = representation.get(f"{{{_SCTE214}}}supplementalProfiles")
+    return f"{codecs}/{profiles}" if codecs and profiles else codecs
 
 
 def _joc_complexity(stream: Stream, representation: etree._Element) -> str | None:

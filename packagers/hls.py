@@ -185,6 +185,7 @@ def _stream_inf(plan: PackagePlan, track: Track, group: _AudioGroup | None, aver
         f"BANDWIDTH={peak}",
         f"AVERAGE-BANDWIDTH={average}",
         f'CODECS="{codecs}"',
+        *([f'SUPPLEMENTAL-CODECS="{track.supplemental}"'] if track.supplemental else []),
         *picture,
         *([f'AUDIO="{group.name}"'] if group else []),
         *(["CLOSED-CAPTIONS=NONE"] if picture else []),

@@ -45,10 +45,16 @@ def flag_file(plan: PackagePlan, keys: Sequence[ContentKey]) -> str:
         "--use_fake_clock_for_muxer",  # creation times of 0: equal input gives equal bytes
         "--generate_static_live_mpd",
         "--per_playlist_target_duration",
+        *(("--use_dovi_supplemental_codecs",) if _has_dolby_vision(plan) else ()),
         f"--mpd_output={OUTPUT_FOLDER}/{DASH_PATH}",
         f"--hls_master_playlist_output={OUTPUT_FOLDER}/{HLS_PATH}",
     )
     return "\n".join(flags) + "\n"
+
+
+def _has_dolby_vision(plan: PackagePlan) -> bool:
+    """Whether any picture is HDR10 or HLG to all devices, and Dolby Vision to those that ask for more."""
+    return any(kind.startswith("dv") for stream in plan.video for kind in stream.rendition.dynamic)
 
 
 def input_path(stream: Stream) -> str:

@@ -14,6 +14,7 @@ from packagers.shaka import INPUT_FOLDER, OUTPUT_FOLDER, input_path, package_com
 from packagers.tooling import packager_version, private_folder, run_tool
 from telecine.errors import NotFound, PackageRejected
 from telecine.keystore import KeyStore
+from telecine.light_boxes import with_light_boxes
 from telecine.log import get_logger
 from telecine.publication import Inventory, InventoryEntry, Package, Role
 from telecine.storage.keys import sha256_of_file
@@ -50,6 +51,7 @@ def package(request: PackageRequest, keystore: KeyStore, store: ObjectStore, wor
         (folder / OUTPUT_FOLDER).mkdir()
         keys = keystore.keys(plan.keys)
         run_tool(package_command(plan, keys), cwd=folder, keys=keys)
+        _restore_light(plan, folder / OUTPUT_FOLDER)
         paths = _write_manifests(plan, folder / OUTPUT_FOLDER)
         entries = _store(paths, folder / OUTPUT_FOLDER, plan.prefix, store)
     made = Package(
@@ -114,6 +116,14 @@ def _write_manifests(plan: PackagePlan, package_dir: Path) -> tuple[str, ...]:
     (package_dir / HLS_PATH).write_text(master_playlist(plan, tracks, averages, keys))
     media = [path for track in tracks for path in (track.stream.init_path, *track.segment_paths)]
     return (*media, *(_playlists(plan.streams)), HLS_PATH, DASH_PATH)
+
+
+def _restore_light(plan: PackagePlan, package_dir: Path) -> None:
+    """HDR10's static metadata back into the init segments: the packager keeps what is in the stream alone."""
+    for stream in plan.video:
+        rendition, path = stream.rendition, package_dir / stream.init_path
+        if rendition.mastering or rendition.light:
+            path.write_bytes(with_light_boxes(path.read_bytes(), rendition.mastering, rendition.light))
 
 
 def _playlists(streams: Sequence[Stream]) -> list[str]:

@@ -35,6 +35,9 @@ class VideoRung(Document):
     codec: VideoCodec = VideoCodec.X264
     width: int = Field(gt=0, description="largest width; the picture keeps its shape inside width x height")
     height: int = Field(gt=0)
+    fit: Literal["inside", "cover"] = Field(
+        default="inside", description="inside: the whole picture; cover: its centre, cut to the shape of the box"
+    )
     dynamic_range: Literal["sdr", "source"] = Field(
         default="sdr", description="sdr: HDR sources are tone-mapped; source: kept as it is, in 10 bits"
     )
@@ -135,6 +138,13 @@ class Profile(Document):
     downmix: Downmix = Downmix()
     packaging: PackagingProfile = PackagingProfile()
     per_title: PerTitle = PerTitle()
+
+    @model_validator(mode="after")
+    def _one_picture(self) -> Self:
+        if len({rung.fit for rung in self.video}) > 1:
+            message = "video rungs differ in 'fit': all must show the same picture, or a switch would move it"
+            raise ValueError(message)
+        return self
 
 
 class Ladder(Document):

@@ -10,6 +10,7 @@ from telecine.media import AudioTrack, FrameRate, Probe, VideoTrack
 __all__ = [
     "SOUND_GRID",
     "can_pass",
+    "centre_of_shape",
     "choose_ladder",
     "display_size",
     "dynamic_range",
@@ -82,6 +83,17 @@ def display_size(track: VideoTrack) -> tuple[Fraction, Fraction]:
     return (height, width) if track.rotation % 180 else (width, height)
 
 
+def centre_of_shape(track: VideoTrack, size: tuple[int, int]) -> tuple[int, int]:
+    """Width and height, in upright samples, of the largest centre of the picture that has the shape of ``size``."""
+    shown = display_size(track)
+    scale = min(shown[0] / size[0], shown[1] / size[1])
+    samples = (track.height, track.width) if track.rotation % 180 else (track.width, track.height)
+    width, height = (
+        _even(side * scale * count / length, count) for side, length, count in zip(size, shown, samples, strict=True)
+    )
+    return width, height
+
+
 def dynamic_range(track: VideoTrack) -> Literal["SDR", "PQ", "HLG"]:
     """How the track's samples map to light, by its transfer (ITU-R BT.2100); the names are those of VIDEO-RANGE."""
     return _HDR_TRANSFERS.get(track.colour.transfer or "", "SDR")
@@ -99,7 +111,7 @@ def _video_rungs(profile: Profile, track: VideoTrack) -> tuple[VideoRung, ...]:
 
 
 def _fitted_rung(rung: VideoRung, track: VideoTrack) -> VideoRung:
-    width, height = fitted_size((rung.width, rung.height), display_size(track))
+    width, height = fitted_size((rung.width, rung.height), display_size(track), rung.fit)
     keeps_hdr = rung.dynamic_range == "source" and dynamic_range(track) != "SDR"
     return rung.model_copy(
         update={
@@ -121,9 +133,14 @@ def label_of(width: int, height: int, *, hdr: bool = False) -> str:
     return "UHD_HDR" if hdr else "UHD"
 
 
-def fitted_size(box: tuple[int, int], shown: tuple[Fraction, Fraction]) -> tuple[int, int]:
-    """A picture fitted into a box: even, its shape kept, never larger than it is shown."""
+def fitted_size(
+    box: tuple[int, int], shown: tuple[Fraction, Fraction], fit: Literal["inside", "cover"] = "inside"
+) -> tuple[int, int]:
+    """A picture fitted into a box, its shape kept, or the box it covers; even, never larger than it is shown."""
     (width, height), scale = shown, min(Fraction(1), box[0] / shown[0], box[1] / shown[1])
+    if fit == "cover":
+        scale = min(Fraction(1), shown[0] / box[0], shown[1] / box[1])
+        return _even(box[0] * scale, box[0]), _even(box[1] * scale, box[1])
     return _even(width * scale, min(box[0], int(width))), _even(height * scale, min(box[1], int(height)))
 
 

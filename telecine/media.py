@@ -1,6 +1,7 @@
 """What a master is, exactly: sizes, rational frame rates, colour, tracks. No floats anywhere."""
 
 from fractions import Fraction
+from typing import Literal
 
 from pydantic import Field
 
@@ -11,6 +12,7 @@ __all__ = [
     "AudioTrack",
     "Colour",
     "ContentLight",
+    "DynamicHdr",
     "FrameRate",
     "Master",
     "MasteringDisplay",
@@ -71,6 +73,10 @@ class ContentLight(Document):
     max_fall: int = Field(ge=0)
 
 
+DynamicHdr = Literal["hdr10+", "dv4", "dv5", "dv7", "dv8.1", "dv8.2", "dv8.4", "dv9", "dv10.0", "dv10.1", "dv10.4"]
+"""Metadata that changes from frame to frame: HDR10+, or Dolby Vision by profile and compatibility of its base layer."""
+
+
 class VideoTrack(Document):
     """One video track. Width and height are coded samples before rotation; SAR is width:height of a sample."""
 
@@ -88,6 +94,7 @@ class VideoTrack(Document):
     colour: Colour = Colour()
     mastering: MasteringDisplay | None = None
     light: ContentLight | None = None
+    dynamic: tuple[DynamicHdr, ...] = ()
     start: ExactSeconds
     duration: ExactSeconds
     packets: int = Field(description="coded pictures counted in the container")

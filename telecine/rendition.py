@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from telecine.document import Document, ExactSeconds, Sha256
-from telecine.media import FrameRate, SoundRole
+from telecine.media import ContentLight, DynamicHdr, FrameRate, MasteringDisplay, SoundRole
 
 __all__ = ["Loudness", "LoudnessReport", "Quality", "Rendition", "RenditionSet"]
 
@@ -66,6 +66,9 @@ class Rendition(Document):
     dynamic_range: Literal["SDR", "PQ", "HLG"] | None = Field(
         default=None, description="of video, as VIDEO-RANGE says it"
     )
+    mastering: MasteringDisplay | None = None
+    light: ContentLight | None = None
+    dynamic: tuple[DynamicHdr, ...] = Field(default=(), description="metadata kept frame by frame")
     channels: int | None = None
     sample_rate_hz: int | None = None
     language: str = "und"

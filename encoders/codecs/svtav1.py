@@ -1,19 +1,19 @@
 """AV1 by SVT-AV1, Main profile in 10 bits: capped constant quality on a fixed key-frame grid."""
 
-from collections.abc import Mapping
-
 from profiles.models import VideoRung
 
 __all__ = ["video_options"]
 
 
-def video_options(rung: VideoRung, gop_frames: int, threads: int, *, light: Mapping[str, str]) -> dict[str, str]:
-    """FFmpeg output options of one video rung; ``preset`` is 0 (slowest) to 13, ``light`` static HDR10 metadata."""
+def video_options(rung: VideoRung, gop_frames: int, threads: int) -> dict[str, str]:
+    """FFmpeg output options of one video rung; ``preset`` is 0 (slowest) to 13.
+
+    HDR10's light levels are not among them: the packager fails on metadata OBUs, so they go into boxes.
+    """
     parameters = {
         "scd": "0",
         "lp": str(threads),  # SVT's level of parallelism
         "tune": "0",  # for eyes, not for PSNR
-        **light,
     }
     gop = str(gop_frames)
     return {

@@ -60,7 +60,7 @@ def analyse(probe: Probe, ladder: Ladder, policy: PerTitle, bench: Bench) -> Com
     """What becomes of the ladder; None where the policy is off or no rung is SDR. Raises EncodeFailed, ToolFailed."""
     track = probe.video[0]
     rungs = [rung for rung in ladder.video if not keeps_hdr(track, rung)]
-    if policy.mode == "off" or not rungs:
+    if policy.mode == "off" or not rungs or any(rung.fit == "cover" for rung in rungs):  # trials show whole pictures
         return None
     digest = digest_of("analysis", _ANALYSIS, probe.master.sha256, track, ladder, policy, bench.toolchain)
     key = f"analyses/{digest}.json"

@@ -8,11 +8,12 @@ import pytest
 
 from encoders.command import audio_command, join_command, loudness_command, quality_command, video_command
 from encoders.graph import Span
+from encoders.hdr10plus import frames_command
 from encoders.plan import plan_encode
 from encoders.routing import on_cpu
 from profiles.load import load_profile
 from profiles.select import choose_ladder
-from telecine.media import AudioTrack, Colour, FrameRate, Master, Probe, VideoTrack
+from telecine.media import AudioTrack, Colour, ContentLight, FrameRate, Master, MasteringDisplay, Probe, VideoTrack
 
 EXPECTED = Path(__file__).parent / "encoders"
 SOURCE = Path("/masters/a film.mov")
@@ -48,6 +49,10 @@ HDR = {
     "width": 3840, "height": 2160, "pixel_format": "yuv420p10le",
     "colour": Colour(primaries="bt2020", transfer="smpte2084", matrix="bt2020nc", range="tv"),
 }  # fmt: skip
+DISPLAY = MasteringDisplay(
+    red=("17/25", "8/25"), green=("53/200", "69/100"), blue=("3/20", "3/50"), white=("3127/10000", "329/1000"),
+    max_luminance=1000, min_luminance="1/10000",
+)  # fmt: skip
 PLANS = {
     "film": a_plan(),
     "interlaced-ts": a_plan(rate="30000/1001", start="43001/30000", interlaced=True),
@@ -55,6 +60,13 @@ PLANS = {
     "netflix": a_plan(profile="netflix", **HDR),
     "netflix-gpu": a_plan(profile="netflix-gpu"),
     "netflix-av1": a_plan(profile="netflix-av1", **HDR),
+    "dynamic-hdr": a_plan(
+        profile="netflix",
+        mastering=DISPLAY,
+        light=ContentLight(max_cll=1000, max_fall=400),
+        dynamic=("dv8.1", "hdr10+"),
+        **HDR,
+    ),
     "rgb": a_plan(width=640, height=360, pixel_format="gbrp10le", colour=Colour(matrix="gbr", range="pc")),
 }  # fmt: skip
 
@@ -62,8 +74,9 @@ PLANS = {
 @pytest.mark.parametrize("name", PLANS)
 def test_video_commands_are_as_reviewed(name):
     plan = PLANS[name]
-    assert matches(f"{name}-first-chunk", video_command(plan.jobs[1], SOURCE, targets(plan.jobs[1]), 3))
-    assert matches(f"{name}-last-chunk", video_command(plan.jobs[-1], SOURCE, targets(plan.jobs[-1]), 3))
+    plus = "hdr10plus.json" if name == "dynamic-hdr" else None
+    for place, job in (("first", plan.jobs[1]), ("last", plan.jobs[-1])):
+        assert matches(f"{name}-{place}-chunk", video_command(job, SOURCE, targets(job), 3, plus))
 
 
 GPU_JOBS = {
@@ -115,3 +128,10 @@ def test_sound_of_a_target_loudness_is_measured_then_corrected_as_reviewed():
     assert matches("loudness", loudness_command(job, SOURCE, logs))
     gains = {output.digest: 3.5 for output in job.outputs}
     assert matches("sound-corrected", audio_command(job, SOURCE, targets(job), gains))
+
+
+def test_frames_of_a_chunk_are_listed_for_their_hdr10_plus_as_reviewed():
+    job = PLANS["dynamic-hdr"].jobs[-1]
+    assert matches("hdr10plus-frames", frames_command(job, SOURCE))
+    whole = frames_command(job, SOURCE, whole=True)
+    assert whole[whole.index("-read_intervals") + 1] == "%61.000"

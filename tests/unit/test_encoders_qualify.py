@@ -38,6 +38,7 @@ def test_interlaced_variable_and_hdr_sources_are_welcome():
     ("probe", "cause"),
     [
         (a_probe().model_copy(update={"video": ()}), "no video track, only 1 audio track"),
+        (a_probe({"dynamic": ("dv5",)}), "is Dolby Vision profile 5, which has no base layer"),
         (a_probe({"packets": 0}), "without a single frame"),
         (a_probe({"duration": 0}), "without a single frame"),
         (a_probe({"duration": 90_000}), "claims to be 25 hours long"),

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from profiles.load import known_profiles, load_profile
-from profiles.models import VideoRung
-from profiles.select import choose_ladder, display_size
+from profiles.models import Profile, VideoRung
+from profiles.select import centre_of_shape, choose_ladder, display_size
 from telecine.errors import SourceRejected, TelecineError
 from telecine.media import AudioTrack, Colour, FrameRate, Master, Probe, VideoTrack
 
@@ -127,7 +127,7 @@ def test_an_own_folder_comes_first_and_unknown_names_list_what_there_is(tmp_path
     text = "name: mobile\nsummary: small\nvideo: [{name: s, width: 320, height: 180, crf: 30, max_bps: 1}]\naudio: []\n"
     (tmp_path / "mobile.yaml").write_text(text)
     assert load_profile("mobile", tmp_path).video[0].width == 320
-    ours = {"audio-only", "netflix", "netflix-av1", "netflix-gpu", "netflix-per-title", "standard"}
+    ours = {"audio-only", "netflix", "netflix-av1", "netflix-gpu", "netflix-per-title", "proxy", "social-vertical"}
     assert {"mobile", *ours} <= set(known_profiles(tmp_path))
     with pytest.raises(TelecineError, match=r"no profile 'cinema'; known are: .*mobile, netflix, "):
         load_profile("cinema", tmp_path)
@@ -190,3 +190,34 @@ def test_a_profile_of_uhd_alone_still_serves_a_small_master():
 def test_hdr_in_eight_bits_is_refused_with_the_rung_named():
     with pytest.raises(ValueError, match="rung 'x': x264 rungs are 8-bit SDR"):
         VideoRung(name="x", width=320, height=180, crf=20, max_bps=1, dynamic_range="source")
+
+
+@pytest.mark.parametrize(
+    ("source", "inside", "cover"),
+    [
+        ((3840, 2160), [(1080, 608), (720, 404)], [(1080, 1920), (720, 1280)]),
+        ((1920, 1080), [(1080, 608), (720, 404)], [(608, 1080)]),
+        ((1080, 1920), [(1080, 1920), (720, 1280)], [(1080, 1920), (720, 1280)]),
+        ((640, 360), [(640, 360)], [(202, 360)]),
+    ],
+)
+def test_an_upright_box_holds_the_whole_picture_or_is_filled_by_its_middle(source, inside, cover):
+    profile = load_profile("social-vertical")
+    filled = profile.model_copy(update={"video": tuple(r.model_copy(update={"fit": "cover"}) for r in profile.video)})
+    for asked, expected in ((profile, inside), (filled, cover)):
+        rungs = choose_ladder(asked, probe_of(*source)).video
+        assert [(rung.width, rung.height) for rung in rungs] == expected
+
+
+def test_the_middle_that_covers_a_box_is_counted_in_upright_samples():
+    wide = probe_of(720, 576, sample_aspect="64/45").video[0]
+    assert centre_of_shape(wide, (1080, 1920)) == (228, 576)  # 324 display pixels of 1024, in samples of 64:45
+    turned = probe_of(1920, 1080, rotation=90).video[0]
+    assert centre_of_shape(turned, (540, 960)) == (1080, 1920)
+
+
+def test_rungs_of_one_profile_show_one_picture():
+    data = load_profile("social-vertical").model_dump()
+    data["video"][0]["fit"] = "cover"
+    with pytest.raises(ValueError, match="all must show the same picture"):
+        Profile.model_validate(data)
