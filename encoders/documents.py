@@ -78,6 +78,7 @@ class VideoJob(Document):
     threads: int
     preroll_s: ExactSeconds = Field(description="how far ahead of the chunk decoding starts; shapes no byte")
     outputs: tuple[VideoOutput, ...]
+    damage_allowed: bool = Field(default=False, description="pictures that do not decode are concealed or held")
     queue: Literal["cpu", "gpu"] = "cpu"
 
 
@@ -94,6 +95,7 @@ class AudioJob(Document):
     start: ExactSeconds
     duration: ExactSeconds
     outputs: tuple[AudioOutput, ...]
+    damage_allowed: bool = False
     queue: Literal["cpu", "gpu"] = "cpu"
 
 

@@ -1,6 +1,6 @@
 """Filter graphs and whole FFmpeg argument lists, spelled with ffmpeg-python (``compile()`` only). Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -15,6 +15,7 @@ from encoders.light import av1_light, hevc_light
 from encoders.mixing import mixes_down, pan_expression, resample_options
 from encoders.naming import path_of
 from encoders.picture import is_rgb, keeps_hdr, largest_sdr, needs_tone_map, output_colour, output_format
+from encoders.scan import Filter, deinterlacing, film
 from profiles.models import AudioCodec, VideoCodec, VideoRung
 from profiles.select import dynamic_range
 from telecine.media import FrameRate, VideoTrack
@@ -55,6 +56,7 @@ class Span:
     rate: FrameRate
     start: int
     end: int
+    hold_last: bool = False  # for what does not decode at the end of the span
 
 
 def timescale(rate: FrameRate) -> int:
@@ -66,7 +68,7 @@ def video_argv(
     job: VideoJob, source: Path, targets: Sequence[tuple[VideoOutput, Path]], preroll_s: Fraction | None
 ) -> tuple[str, ...]:
     """One ffmpeg: one decode of the chunk (from ``preroll_s`` ahead, None: from the start), all ``targets`` from it."""
-    span = Span(job.track, job.frame_rate, job.chunk.start, job.chunk.end)
+    span = Span(job.track, job.frame_rate, job.chunk.start, job.chunk.end, hold_last=job.damage_allowed)
     pictures = _pictures(_source(source, _seek(span, preroll_s), job.threads), span)
     branches = _branches(pictures, job, [output.rung for output, _ in targets])
     outputs = [
@@ -291,21 +293,31 @@ def _seek(span: Span, preroll_s: Fraction | None) -> dict[str, str | None]:
 
 
 def _pictures(source: Any, span: Span) -> Any:
-    """The frames of a span, numbered from 0: onto the constant grid, then cut by frame number."""
-    rate = span.rate.fraction
-    pictures = source[str(span.track.index)]
-    phase = span.track.start - round(span.track.start * rate) / rate
+    """The frames of a span, numbered from 0: onto the constant grid, then cut by frame number; bars are cut off."""
+    track, pictures = span.track, source[str(span.track.index)]
+    rate = track.frame_rate.fraction if track.telecined else span.rate.fraction
+    phase = track.start - round(track.start * rate) / rate
     if phase:
         # the grid is laid through the first picture: off it, rounding would double one picture and drop the next
         pictures = pictures.filter("setpts", f"PTS-({phase})/TB")
-    if span.track.interlaced:
-        pictures = pictures.filter("bwdif", mode="send_field")
-    return (
-        pictures.filter("fps", str(rate))
-        .filter("settb", str(1 / rate))
-        .filter("trim", start_pts=span.start, end_pts=span.end)
-        .filter("setpts", f"PTS-({span.start})")
-    )
+    if track.telecined:
+        return _cropped(_filtered(pictures, film(track, span.start, span.end)), track)
+    pictures = _filtered(pictures, deinterlacing(track)).filter("fps", str(rate)).filter("settb", str(1 / rate))
+    if span.hold_last:
+        pictures = pictures.filter("tpad", stop=-1, stop_mode="clone")
+    pictures = pictures.filter("trim", start_pts=span.start, end_pts=span.end).filter("setpts", f"PTS-({span.start})")
+    return _cropped(pictures, track)
+
+
+def _filtered(pictures: Any, filters: Iterable[Filter]) -> Any:
+    for step in filters:
+        pictures = pictures.filter(step.name, **dict(step.options))
+    return pictures
+
+
+def _cropped(pictures: Any, track: VideoTrack) -> Any:
+    kept = track.crop
+    return pictures.filter("crop", kept.width, kept.height, kept.x, kept.y) if kept else pictures
 
 
 def _as_sdr(pictures: Any, track: VideoTrack, size: tuple[int, int]) -> Any:

@@ -9,12 +9,13 @@ from encoders.documents import AudioJob, Chunk, EncodePlan, ShotCrf, VideoJob, V
 from encoders.picture import keeps_hdr, largest_sdr, needs_tone_map
 from encoders.sound_plan import Programme, audio_jobs, sound_programme
 from profiles.models import Ladder, VideoRung
-from profiles.select import SOUND_GRID
+from profiles.picture_policy import treated
+from profiles.select import SOUND_GRID, output_rate
 from telecine.document import digest_of
 from telecine.errors import SourceRejected
 from telecine.media import FrameRate, Probe, VideoTrack
 
-__all__ = ["grid_of", "output_rate", "plan_encode"]
+__all__ = ["grid_of", "plan_encode", "preroll_of"]
 
 
 _HD_LINES = 1080
@@ -25,6 +26,8 @@ _UHD_CHUNK_S = 12
 _INDEXED_PREROLL_S = Fraction(1, 2)
 """Where an index leads to the key frame, pictures only have to be put in order of presentation."""
 _SEARCHED_PREROLL_S = Fraction(3)
+_FILM_PREROLL_S = Fraction(1)
+"""Three cycles of 3:2 pulldown, each of five pictures, before the chunk's own."""
 
 
 def plan_encode(
@@ -46,12 +49,16 @@ def plan_encode(
         return _plan_of_sound(probe, ladder, toolchain)
     if not probe.video:
         raise SourceRejected(f"The master {probe.master.uri} has no video track to plan for.")
+    probe = treated(probe, ladder.picture)
     track = probe.video[0]
     rate, first, total = grid_of(track)
     seconds = min(chunk_seconds, _UHD_CHUNK_S) if _is_uhd(ladder) else chunk_seconds
     cut = cut_chunks(first, total, segment_frames=ladder.segment_frames, rate=rate, chunk_seconds=seconds)
     jobs: tuple[AudioJob | VideoJob, ...] = (
-        *audio_jobs(probe, ladder, Programme(track.start, total / rate), toolchain),
+        *(
+            job.model_copy(update={"damage_allowed": ladder.damage_allowed})
+            for job in audio_jobs(probe, ladder, Programme(track.start, total / rate), toolchain)
+        ),
         *(_video_job(probe, ladder, chunk, threads=threads, toolchain=toolchain, shots=shots) for chunk in cut),
     )
     decided = [ladder, rate, first, total, *(job.digest for job in jobs)]
@@ -99,11 +106,6 @@ def _plan_of_sound(probe: Probe, ladder: Ladder, toolchain: str) -> EncodePlan:
     )
 
 
-def output_rate(track: VideoTrack) -> Fraction:
-    """Frames a second that are encoded: an interlaced source gives one frame a field, so that motion stays smooth."""
-    return track.frame_rate.fraction * (2 if track.interlaced else 1)
-
-
 def _is_uhd(ladder: Ladder) -> bool:
     return any(min(rung.width, rung.height) > _HD_LINES for rung in ladder.video)
 
@@ -115,7 +117,7 @@ def _is_indexed(probe: Probe) -> bool:
 def _total_frames(track: VideoTrack, rate: Fraction) -> int:
     if track.variable_frame_rate:
         return max(1, round(track.duration * rate))
-    return track.packets * (2 if track.interlaced else 1)
+    return max(1, int(track.packets * rate / track.frame_rate.fraction))  # of film, a last cycle that is not whole
 
 
 def _video_job(
@@ -130,7 +132,7 @@ def _video_job(
     track = probe.video[0]
     # tone mapping is done once, at the size of the largest rung, so that size shapes the smaller rungs too
     shared = largest_sdr(ladder.video, track) if needs_tone_map(track) else None
-    range_ = (track, output_rate(track), ladder.gop_frames, chunk.start, chunk.end)
+    range_ = (track, output_rate(track), ladder.gop_frames, chunk.start, chunk.end, ladder.damage_allowed)
     outputs = []
     for rung in ladder.video:
         mapped = None if keeps_hdr(track, rung) else shared
@@ -145,8 +147,9 @@ def _video_job(
         gop_frames=ladder.gop_frames,
         chunk=chunk,
         threads=threads,
-        preroll_s=_INDEXED_PREROLL_S if _is_indexed(probe) else _SEARCHED_PREROLL_S,
+        preroll_s=preroll_of(probe),
         outputs=tuple(outputs),
+        damage_allowed=ladder.damage_allowed,
     )
 
 
@@ -154,6 +157,12 @@ def _inside(shots: Sequence[ShotCrf], chunk: Chunk) -> tuple[ShotCrf, ...]:
     """The parts of shots that lie in a chunk."""
     cut = ((max(shot.start, chunk.start), min(shot.end, chunk.end), shot.crf) for shot in shots)
     return tuple(ShotCrf(start=start, end=end, crf=crf) for start, end, crf in cut if start < end)
+
+
+def preroll_of(probe: Probe) -> Fraction:
+    """How far ahead of its first frame a chunk of a master is decoded, seconds."""
+    preroll = _INDEXED_PREROLL_S if _is_indexed(probe) else _SEARCHED_PREROLL_S
+    return preroll + (_FILM_PREROLL_S if probe.video[0].telecined else 0)
 
 
 def _shape(rung: VideoRung) -> dict[str, object]:

@@ -132,7 +132,8 @@ def _compare(
         path = folder / f"{position}.mp4"
         store.get_file(rendition.key, path)
         pairs.append((path, f"{position}.log"))
-    span = Span(plan.probe.video[0], plan.frame_rate, plan.first_frame, plan.first_frame + plan.total_frames)
+    end, held = plan.first_frame + plan.total_frames, plan.ladder.damage_allowed
+    span = Span(plan.probe.video[0], plan.frame_rate, plan.first_frame, end, hold_last=held)
     run_tool(comparison.yardstick.command(span, source, pairs, comparison.size(), comparison.every), cwd=folder)
     return [
         _read((folder / log_name).read_text(), rendition, comparison)

@@ -20,7 +20,6 @@ from encoders.tooling import run_tool, version_line
 from encoders.verify import verify_video
 from telecine.errors import EncodeFailed, NotFound, SourceRejected
 from telecine.log import get_logger
-from telecine.media import Master
 from telecine.process import Completed
 from telecine.rendition import LoudnessReport
 from telecine.storage.port import ObjectStore
@@ -113,7 +112,7 @@ def _encode_targets(
             sounds = [(output, targets[output.digest]) for output in job.outputs if output.digest in targets]
             check_side_files(job.track, targets[sounds[0][0].digest].parent.parent)
             shown = _progress_of_sound(job, on_progress)
-            return encode_sounds(job, source, sounds, lambda argv, folder: _run(argv, job.master, shown, folder))
+            return encode_sounds(job, source, sounds, lambda argv, folder: _run(argv, job, shown, folder))
 
 
 def _encode_video(
@@ -123,7 +122,7 @@ def _encode_video(
         for _, target in targets:
             target.unlink(missing_ok=True)
         command = video_command(job, source, targets, preroll_s)
-        done = _run(command, job.master, _progress_of_pictures(job, on_progress))
+        done = _run(command, job, _progress_of_pictures(job, on_progress))
         try:
             for _, target in targets:
                 verify_video(target, frames=job.chunk.frames, rate=job.frame_rate.fraction, gop_frames=job.gop_frames)
@@ -138,11 +137,11 @@ def _encode_video(
     raise AssertionError  # pragma: no cover - the last attempt has no seek
 
 
-def _run(command: Argv, master: Master, on_line: Callable[[str], None], cwd: Path | None = None) -> Completed:
+def _run(command: Argv, job: VideoJob | AudioJob, on_line: Callable[[str], None], cwd: Path | None = None) -> Completed:
     done = run_tool(command, on_line=on_line, cwd=cwd)
     losses = damage(done.stderr)
-    if losses:
-        message = f"The master {file_name(master.uri)} is damaged inside ({losses[0]}): export or upload it again."
+    if losses and not job.damage_allowed:
+        message = f"The master {file_name(job.master.uri)} is damaged inside ({losses[0]}): export or upload it again."
         raise SourceRejected(message)
     return done
 

@@ -10,6 +10,7 @@ from encoders.work import found_output
 from pipeline.installation import Installation
 from pipeline.progress import EncodeProgress, frames_of
 from telecine.registry.queue import EncodeQueue, NewJob, Tally, raise_for_failed
+from telecine.registry.records import Stage
 from telecine.storage.port import ObjectStore
 
 __all__ = ["QueuedEncode", "read_progress"]
@@ -20,6 +21,7 @@ class QueuedEncode:
 
     def __init__(self, place: Installation, title_id: str) -> None:
         self._title_id = title_id
+        self._registry = place.registry
         self._store = place.work
         self._queue = EncodeQueue(place.registry)
         self._board = LeaseBoard(place.settings.redis_url, place.settings.lease_s)
@@ -40,6 +42,11 @@ class QueuedEncode:
         tally = self._queue.tally(self._title_id)
         raise_for_failed(tally)
         return _progress(tally, self._board)
+
+    def refused(self) -> str | None:
+        """Why the title was rejected while it was encoded, by the examination beside; None while it was not."""
+        record = self._registry.title(self._title_id)
+        return record.problem if record.stage == Stage.REJECTED else None
 
     def abandon(self) -> None:
         """A person stopped the run: its waiting jobs are not sent any more."""

@@ -6,6 +6,8 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from profiles.per_title import PerTitle
+from profiles.picture_policy import PicturePolicy
+from profiles.source_checks import SourceChecks
 from telecine.document import Document
 
 __all__ = ["AudioCodec", "AudioRung", "Downmix", "Ladder", "PackagingProfile", "Profile", "VideoCodec", "VideoRung"]
@@ -125,6 +127,8 @@ class Profile(Document):
     downmix: Downmix = Downmix()
     packaging: PackagingProfile = PackagingProfile()
     per_title: PerTitle = PerTitle()
+    picture: PicturePolicy = PicturePolicy()
+    source_checks: SourceChecks = SourceChecks()
 
 
 class Ladder(Document):
@@ -136,3 +140,5 @@ class Ladder(Document):
     video: tuple[VideoRung, ...]
     audio: tuple[AudioRung, ...]
     packaging: PackagingProfile
+    picture: PicturePolicy = PicturePolicy()
+    damage_allowed: bool = Field(default=False, description="a few undecodable pictures do not end the title")
