@@ -25,13 +25,15 @@ def stays_on_gpu(track: VideoTrack, rungs: Sequence[VideoRung]) -> bool:
     """Whether NVDEC and the CUDA filters do for these rungs all that the CPU's filters would."""
     decodable = {"yuv420p": _NVDEC_8_BIT, "yuv420p10le": _NVDEC_10_BIT}.get(track.pixel_format, set())
     plain = track.rotation == 0 and not is_rgb(track) and track.colour.range != "pc"
+    whole = track.crop is None and not track.telecined and all(rung.fit != "cover" for rung in rungs)
     mapped = needs_tone_map(track) and not all(keeps_hdr(track, rung) for rung in rungs)
-    return plain and track.codec in decodable and not mapped
+    return plain and whole and track.codec in decodable and not mapped
 
 
-def deinterlaced(pictures: Any) -> Any:
-    """One frame a field, as bwdif on the CPU."""
-    return pictures.filter("bwdif_cuda", mode="send_field")
+def deinterlaced(pictures: Any, track: VideoTrack) -> Any:
+    """As bwdif on the CPU."""
+    parity = {"parity": track.field_order} if track.field_order else {}
+    return pictures.filter("bwdif_cuda", mode="send_field" if track.deinterlace == "fields" else "send_frame", **parity)
 
 
 def scaled(branch: Any, rung: VideoRung) -> Any:
