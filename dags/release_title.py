@@ -6,11 +6,12 @@ Tasks pass document keys, never documents; each task is one step between loading
 from datetime import timedelta
 
 from airflow.sdk import Param, dag, get_current_context, task
-from telecine_tasks import EncodeOperator, GoLiveOperator, at, record_failure
+from telecine_tasks import EncodeOperator, GoLiveOperator, at, beside, record_failure
 
 from encoders.complexity.documents import ComplexityReport
 from encoders.documents import EncodePlan
 from pipeline import placing, steps
+from telecine.findings import SourceReport
 from telecine.media import Master, Probe
 from telecine.publication import Package, Publication
 from telecine.registry.records import Stage
@@ -25,6 +26,7 @@ DOC = """
 | register | fixes the master by its bytes |
 | inspect, qualify | finds out everything about it; one that cannot become a title is **rejected with the reason** |
 | analyse | where the profile asks for it: quick trials, then the ladder and the CRFs of the shots of this very title |
+| examine | beside the encode: looks at every picture and sample for black, freezes, silence, clipping, damage |
 | plan | chooses the ladder, cuts the chunks on the GOP grid |
 | encode | dispatches chunks to the workers by title priority; the log shows the progress |
 | assemble, measure | joins the chunks frame-exactly, measures VMAF |
@@ -115,10 +117,21 @@ def measure(plan: str, renditions: str) -> str:
         return release.keep(steps.measure(release.place, release.load(EncodePlan, plan), found))
 
 
+@task(execution_timeout=timedelta(hours=24))
+def examine(probe: str) -> str:
+    """Beside the encode. What ends the title is told at once, and stops the encode; ``package`` holds the gate."""
+    with beside() as release:
+        examined = release.load(Probe, probe)
+        report = steps.examine(release.place, examined, release.request.profile)
+        release.tell(report, examined.master)
+        return release.keep(report)
+
+
 @task
-def package(plan: str, renditions: str) -> str:
+def package(plan: str, renditions: str, examined: str) -> str:
     with at(Stage.PACKAGE) as release:
         planned, found = release.load(EncodePlan, plan), release.load(RenditionSet, renditions)
+        steps.accept(release.load(SourceReport, examined), planned.master)
         return release.keep(steps.package(release.place, release.title_id, planned.ladder.packaging, found))
 
 
@@ -160,11 +173,11 @@ def fill(publication: str, edge: str) -> str:
 )
 def release_title() -> None:
     qualified = qualify(inspect(register()))
-    planned = plan(qualified, analyse(qualified))
+    planned, examined = plan(qualified, analyse(qualified)), examine(qualified)
     encoded = EncodeOperator(task_id="encode", plan=planned).output
     assembled = assemble(encoded)
     measured = measure(encoded, assembled)
-    published = publish(verify(package(encoded, measured), measured))
+    published = publish(verify(package(encoded, measured, examined), measured))
     receipts = fill.expand_kwargs(published)
     GoLiveOperator(task_id="go_live", publications=published, receipts=receipts)
 

@@ -80,6 +80,7 @@ class VideoJob(Document):
     threads: int
     preroll_s: ExactSeconds = Field(description="how far ahead of the chunk decoding starts; shapes no byte")
     outputs: tuple[VideoOutput, ...]
+    damage_allowed: bool = Field(default=False, description="pictures that do not decode are concealed or held")
     queue: Literal["cpu", "gpu"] = "cpu"
     decode: Literal["cpu", "gpu"] = Field(default="cpu", description="gpu: pictures stay on the GPU to the encoder")
     fallback: tuple[VideoOutput, ...] = Field(default=(), description="what the CPU makes where the GPU cannot")
@@ -100,6 +101,7 @@ class AudioJob(Document):
     start: ExactSeconds
     duration: ExactSeconds
     outputs: tuple[AudioOutput, ...]
+    damage_allowed: bool = False
     queue: Literal["cpu", "gpu"] = "cpu"
     memory_bytes: int = Field(default=0, description="peak memory of its encoder, reckoned; 0: not known")
 

@@ -26,7 +26,9 @@ def stays_on_gpu(track: VideoTrack, rungs: Sequence[VideoRung]) -> bool:
     decodable = {"yuv420p": _NVDEC_8_BIT, "yuv420p10le": _NVDEC_10_BIT}.get(track.pixel_format, set())
     plain = track.rotation == 0 and not is_rgb(track) and track.colour.range != "pc"
     mapped = needs_tone_map(track) and not all(keeps_hdr(track, rung) for rung in rungs)
-    return plain and track.codec in decodable and not mapped
+    # the CPU's filters alone cut bars, take film out of fields and can be told a field order that flags do not say
+    as_flagged = not track.crop and not track.telecined and not track.scan_flag and track.deinterlace == "fields"
+    return plain and as_flagged and track.codec in decodable and not mapped
 
 
 def deinterlaced(pictures: Any) -> Any:

@@ -1,6 +1,6 @@
 """Filter graphs and whole FFmpeg argument lists, spelled with ffmpeg-python (``compile()`` only). Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -17,6 +17,7 @@ from encoders.light import hevc_light
 from encoders.mixing import mixes_down, pan_expression, resample_options
 from encoders.naming import path_of
 from encoders.picture import is_rgb, keeps_hdr, largest_sdr, needs_tone_map, output_colour, output_format
+from encoders.scan import Filter, deinterlacing, film
 from profiles.models import AudioCodec, VideoCodec, VideoRung
 from profiles.select import centre_of_shape, dynamic_range
 from telecine.media import FrameRate, VideoTrack
@@ -60,6 +61,7 @@ class Span:
     start: int
     end: int
     cover: bool = False
+    hold_last: bool = False  # for what does not decode at the end of the span
 
 
 def timescale(rate: FrameRate) -> int:
@@ -78,7 +80,7 @@ def video_argv(
 
     ``hdr10_plus`` names the file of the chunk's HDR10+ metadata in the working folder.
     """
-    span = Span(job.track, job.frame_rate, job.chunk.start, job.chunk.end)
+    span = Span(job.track, job.frame_rate, job.chunk.start, job.chunk.end, hold_last=job.damage_allowed)
     on_gpu = job.decode == "gpu"
     opened = _seek(span, preroll_s) | (gpu.DECODE_OPTIONS if on_gpu else {})
     pictures = _pictures(_source(source, opened, job.threads), span, on_gpu=on_gpu)
@@ -334,21 +336,35 @@ def _seek(span: Span, preroll_s: Fraction | None) -> dict[str, str | None]:
 
 
 def _pictures(source: Any, span: Span, *, on_gpu: bool = False) -> Any:
-    """The frames of a span, numbered from 0: onto the constant grid, then cut by frame number."""
-    rate = span.rate.fraction
-    pictures = source[str(span.track.index)]
-    phase = span.track.start - round(span.track.start * rate) / rate
+    """The frames of a span, numbered from 0: onto the constant grid, then cut by frame number; bars are cut off."""
+    track, pictures = span.track, source[str(span.track.index)]
+    rate = track.frame_rate.fraction if track.telecined else span.rate.fraction
+    phase = track.start - round(track.start * rate) / rate
     if phase:
         # the grid is laid through the first picture: off it, rounding would double one picture and drop the next
         pictures = pictures.filter("setpts", f"PTS-({phase})/TB")
-    if span.track.interlaced:
-        pictures = gpu.deinterlaced(pictures) if on_gpu else pictures.filter("bwdif", mode="send_field")
-    return (
-        pictures.filter("fps", str(rate))
-        .filter("settb", str(1 / rate))
-        .filter("trim", start_pts=span.start, end_pts=span.end)
-        .filter("setpts", f"PTS-({span.start})")
-    )
+    if track.telecined:
+        return _cropped(_filtered(pictures, film(track, span.start, span.end)), track)
+    if on_gpu:
+        pictures = gpu.deinterlaced(pictures) if track.interlaced else pictures
+    else:
+        pictures = _filtered(pictures, deinterlacing(track))
+    pictures = pictures.filter("fps", str(rate)).filter("settb", str(1 / rate))
+    if span.hold_last:
+        pictures = pictures.filter("tpad", stop=-1, stop_mode="clone")
+    pictures = pictures.filter("trim", start_pts=span.start, end_pts=span.end).filter("setpts", f"PTS-({span.start})")
+    return _cropped(pictures, track)
+
+
+def _filtered(pictures: Any, filters: Iterable[Filter]) -> Any:
+    for step in filters:
+        pictures = pictures.filter(step.name, **dict(step.options))
+    return pictures
+
+
+def _cropped(pictures: Any, track: VideoTrack) -> Any:
+    kept = track.crop
+    return pictures.filter("crop", kept.width, kept.height, kept.x, kept.y) if kept else pictures
 
 
 def _shown(pictures: Any, span: Span, size: tuple[int, int]) -> Any:

@@ -13,12 +13,13 @@ from encoders.picture import keeps_hdr, largest_sdr, needs_tone_map
 from encoders.routing import RungGroup, gpu_shape, rung_groups
 from encoders.sound_plan import Programme, audio_jobs, sound_programme
 from profiles.models import Ladder, VideoRung
-from profiles.select import SOUND_GRID
+from profiles.picture_policy import treated
+from profiles.select import SOUND_GRID, output_rate
 from telecine.document import VARIES, DigestForm, digest_of
 from telecine.errors import SourceRejected
 from telecine.media import FrameRate, Probe, VideoTrack
 
-__all__ = ["grid_of", "output_rate", "plan_encode"]
+__all__ = ["grid_of", "plan_encode", "preroll_of"]
 
 
 _HD_LINES = 1080
@@ -29,6 +30,8 @@ _UHD_CHUNK_S = 12
 _INDEXED_PREROLL_S = Fraction(1, 2)
 """Where an index leads to the key frame, pictures only have to be put in order of presentation."""
 _SEARCHED_PREROLL_S = Fraction(3)
+_FILM_PREROLL_S = Fraction(1)
+"""Three cycles of 3:2 pulldown, each of five pictures, before the chunk's own."""
 
 
 def plan_encode(
@@ -50,12 +53,13 @@ def plan_encode(
         return _plan_of_sound(probe, ladder, toolchain)
     if not probe.video:
         raise SourceRejected(f"The master {probe.master.uri} has no video track to plan for.")
+    probe = treated(probe, ladder.picture)
     track = probe.video[0]
     rate, first, total = grid_of(track)
     seconds = min(chunk_seconds, _UHD_CHUNK_S) if _is_uhd(ladder) else chunk_seconds
     cut = cut_chunks(first, total, segment_frames=ladder.segment_frames, rate=rate, chunk_seconds=seconds)
     jobs: tuple[AudioJob | VideoJob, ...] = (
-        *_with_memory(audio_jobs(probe, ladder, Programme(track.start, total / rate), toolchain)),
+        *_with_memory(audio_jobs(probe, ladder, Programme(track.start, total / rate), toolchain), ladder),
         *_video_jobs(probe, ladder, cut, (threads, toolchain), shots),
     )
     decided = [ladder, rate, first, total, *(job.digest for job in jobs)]
@@ -84,7 +88,7 @@ def _plan_of_sound(probe: Probe, ladder: Ladder, toolchain: str) -> EncodePlan:
     if not probe.audio:
         raise SourceRejected(f"The master {probe.master.uri} has no sound track to plan for.")
     programme = sound_programme(probe)
-    jobs = _with_memory(audio_jobs(probe, ladder, programme, toolchain))
+    jobs = _with_memory(audio_jobs(probe, ladder, programme, toolchain), ladder)
     if not jobs:
         raise SourceRejected(
             f"The master {probe.master.uri} has no sound track from which a rung of profile '{ladder.profile}' is made."
@@ -103,11 +107,6 @@ def _plan_of_sound(probe: Probe, ladder: Ladder, toolchain: str) -> EncodePlan:
     )
 
 
-def output_rate(track: VideoTrack) -> Fraction:
-    """Frames a second that are encoded: an interlaced source gives one frame a field, so that motion stays smooth."""
-    return track.frame_rate.fraction * (2 if track.interlaced else 1)
-
-
 def _is_uhd(ladder: Ladder) -> bool:
     return any(min(rung.width, rung.height) > _HD_LINES for rung in ladder.video)
 
@@ -119,7 +118,7 @@ def _is_indexed(probe: Probe) -> bool:
 def _total_frames(track: VideoTrack, rate: Fraction) -> int:
     if track.variable_frame_rate:
         return max(1, round(track.duration * rate))
-    return track.packets * (2 if track.interlaced else 1)
+    return max(1, int(track.packets * rate / track.frame_rate.fraction))  # of film, a last cycle that is not whole
 
 
 def _video_jobs(
@@ -131,7 +130,7 @@ def _video_jobs(
 ) -> Iterator[VideoJob]:
     """The jobs of each chunk in turn, of thousands of chunks too: what all share is spelled once."""
     track = probe.video[0]
-    range_ = (track, output_rate(track), ladder.gop_frames, VARIES, VARIES)
+    range_ = (track, output_rate(track), ladder.gop_frames, VARIES, VARIES, ladder.damage_allowed)
     first = []
     for group in rung_groups(ladder.video, track):
         job = _video_job(probe, ladder, cut[0], group, tools[0])
@@ -179,11 +178,12 @@ def _video_job(probe: Probe, ladder: Ladder, chunk: Chunk, group: RungGroup, thr
         gop_frames=ladder.gop_frames,
         chunk=chunk,
         threads=threads,
-        preroll_s=_INDEXED_PREROLL_S if _is_indexed(probe) else _SEARCHED_PREROLL_S,
+        preroll_s=preroll_of(probe),
         outputs=group.outputs,
         queue="gpu" if group.gpu else "cpu",
         decode="gpu" if group.gpu and stays_on_gpu(track, group.rungs) else "cpu",
         fallback=group.fallback,
+        damage_allowed=ladder.damage_allowed,
     )
 
 
@@ -198,8 +198,15 @@ def _shaped(
     return mapped, {**shape, "in_band": True} if output.in_band else shape
 
 
-def _with_memory(jobs: Iterable[AudioJob]) -> tuple[AudioJob, ...]:
-    return tuple(job.model_copy(update={"memory_bytes": job_memory(job)}) for job in jobs)
+def _with_memory(jobs: Iterable[AudioJob], ladder: Ladder) -> tuple[AudioJob, ...]:
+    allowed = ladder.damage_allowed
+    return tuple(job.model_copy(update={"memory_bytes": job_memory(job), "damage_allowed": allowed}) for job in jobs)
+
+
+def preroll_of(probe: Probe) -> Fraction:
+    """How far ahead of its first frame a chunk of a master is decoded, seconds."""
+    preroll = _INDEXED_PREROLL_S if _is_indexed(probe) else _SEARCHED_PREROLL_S
+    return preroll + (_FILM_PREROLL_S if probe.video[0].telecined else 0)
 
 
 def _shape(rung: VideoRung) -> dict[str, object]:

@@ -11,6 +11,7 @@ from encoders.decodable import DecodeCheck, check_decoding, check_sound
 from encoders.dynamic import read_dynamic
 from encoders.light import read_light
 from encoders.naming import file_name
+from encoders.sampling import looked_at
 from encoders.soundtracks import audio_track
 from encoders.streams import (
     Header,
@@ -53,20 +54,24 @@ def inspect_master(master: Master, path: Path) -> Probe:
     elif sound:
         check = check_sound(path, sound, _extent(sound, tallies[sound.index]))
     losses = (*complaints(said), *_unread(header, tallies))
+    encrypted = says_encrypted(header, media_info)
+    tracks = tuple(
+        _with_hdr(
+            _video_track(stream, tallies[stream.index], media_info, check if stream is pictures else None),
+            path,
+            stream,
+            _hdr_format(media_info) if stream is pictures else "",
+        )
+        for stream in header.streams
+        if stream.kind == "video"
+    )
+    if tracks and check.first_frames and not encrypted:
+        tracks = (looked_at(tracks[0], path), *tracks[1:])
     return Probe(
         master=master,
         container=header.container,
         duration=_declared_span(header, tallies),
-        video=tuple(
-            _with_hdr(
-                _video_track(stream, tallies[stream.index], media_info, check if stream is pictures else None),
-                path,
-                stream,
-                _hdr_format(media_info) if stream is pictures else "",
-            )
-            for stream in header.streams
-            if stream.kind == "video"
-        ),
+        video=tracks,
         audio=tuple(
             audio_track(stream, _extent(stream, tallies[stream.index]), media_info, position)
             for position, stream in enumerate(stream for stream in header.streams if stream.kind == "audio")
@@ -76,7 +81,7 @@ def inspect_master(master: Master, path: Path) -> Probe:
             for s in header.streams
             if s.kind == "subtitle"
         ),
-        encrypted=says_encrypted(header, media_info),
+        encrypted=encrypted,
         decode_errors=tuple(dict.fromkeys([*losses, *check.errors])),
         first_frames_decoded=check.first_frames,
         last_frames_decoded=check.last_frames,
@@ -89,10 +94,21 @@ def _unread(header: Header, tallies: dict[int, PacketTally]) -> tuple[str, ...]:
         f"track {stream.index} ends early: {stream.number('nb_frames')} samples are listed in the index "
         f"and {tallies[stream.index].counted} could be read"
         for stream in header.streams
-        if stream.kind in {"video", "audio"}
-        and not (stream.text("codec_name") or "").startswith("pcm_")
-        and stream.number("nb_frames") > tallies[stream.index].counted
+        if stream.kind in {"video", "audio"} and _ends_early(stream, tallies[stream.index])
     )
+
+
+def _ends_early(stream: Stream, tally: PacketTally) -> bool:
+    """Whether samples of the index could not be read. Packets of PCM hold many, and an edit list leaves some out: there
+    the end is compared and not the count.
+    """
+    if stream.number("nb_frames") <= tally.counted:
+        return False
+    grouped = (stream.text("codec_name") or "").startswith("pcm_")
+    if tally.last is None or not (grouped or tally.discarded):
+        return True
+    declared_end = int(stream.fields.get("start_pts", 0)) + stream.number("duration_ts")
+    return 2 * (declared_end - tally.last - tally.last_duration) > tally.last_duration
 
 
 def _declared_span(header: Header, tallies: dict[int, PacketTally]) -> Fraction:
@@ -145,6 +161,8 @@ def _video_track(stream: Stream, tally: PacketTally, media_info: MediaInfo, chec
         pixel_format=pixel_format,
         bit_depth=_bit_depth(pixel_format),
         frame_rate=FrameRate.of(found.rate),
+        gaps=found.gaps,
+        dropped=found.dropped,
         variable_frame_rate=found.variable,
         interlaced=says_interlaced(stream, media_info),
         colour=_colour(stream),

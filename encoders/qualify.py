@@ -19,15 +19,29 @@ _PLAYLISTS = ("hls", "dash", "concat", "imf", "webvtt")
 _STILLS = ("_pipe", "image2", "tty")
 
 
-def qualify(probe: Probe, *, picture: bool = True) -> Probe:
+def qualify(probe: Probe, *, picture: bool = True, damage_allowed: bool = False) -> Probe:
     """The same probe when the master is sound. Raises SourceRejected with every reason found, the gravest first.
 
-    ``picture``: whether one is needed; without, the master is judged by its sound alone.
+    ``picture``: whether one is needed; without, the master is judged by its sound alone. With ``damage_allowed`` errors
+    between two ends that decode are left to the examination, which counts pictures.
     """
-    reasons = _reasons(probe, f"The master {file_name(probe.master.uri)}", picture=picture)
+    judged = _less_damage(probe) if damage_allowed and _both_ends_decode(probe) else probe
+    reasons = _reasons(judged, f"The master {file_name(probe.master.uri)}", picture=picture)
     if reasons:
         raise SourceRejected(*reasons)
     return probe
+
+
+def _both_ends_decode(probe: Probe) -> bool:
+    return probe.first_frames_decoded > 0 and probe.last_frames_decoded > 0
+
+
+def _less_damage(probe: Probe) -> Probe:
+    return probe.model_copy(update={"decode_errors": tuple(line for line in probe.decode_errors if _is_loss(line))})
+
+
+def _is_loss(line: str) -> bool:
+    return "ends early" in line or "ended prematurely" in line
 
 
 def _reasons(probe: Probe, master: str, *, picture: bool) -> tuple[str, ...]:
@@ -113,7 +127,7 @@ def _loss(probe: Probe) -> str:
     held = _span(probe)
     if probe.duration - held > _MISSING_S:
         return f"it promises {float(probe.duration):.1f} s and holds {float(held):.1f} s"
-    return next((line for line in probe.decode_errors if "ends early" in line or "ended prematurely" in line), "")
+    return next((line for line in probe.decode_errors if _is_loss(line)), "")
 
 
 def _span(probe: Probe) -> Fraction:

@@ -141,8 +141,8 @@ def _compare(
         store.get_file(rendition.key, path)
         pairs.append((path, f"{position}.log"))
     cover = plan.ladder.video[0].fit == "cover"
-    end = plan.first_frame + plan.total_frames
-    span = Span(plan.probe.video[0], plan.frame_rate, plan.first_frame, end, cover=cover)
+    end, held = plan.first_frame + plan.total_frames, plan.ladder.damage_allowed
+    span = Span(plan.probe.video[0], plan.frame_rate, plan.first_frame, end, cover=cover, hold_last=held)
     run_tool(comparison.yardstick.command(span, source, pairs, comparison.size(), comparison.every), cwd=folder)
     return [
         _read((folder / log_name).read_text(), rendition, comparison)

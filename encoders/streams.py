@@ -87,6 +87,7 @@ class PacketTally:
 
     keep_times: bool = False
     counted: int = 0
+    discarded: int = 0
     first: int | None = None
     last: int | None = None
     last_duration: int = 0
@@ -95,6 +96,7 @@ class PacketTally:
     def add(self, time: int, duration: int, *, shown: bool) -> None:
         self.counted += 1
         if not shown:
+            self.discarded += 1
             return
         self.first = time if self.first is None else min(self.first, time)
         if self.last is None or time >= self.last:

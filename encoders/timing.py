@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 
+from telecine.media import Gap
+
 __all__ = ["Cadence", "cadence"]
 
 _NTSC = 1001
@@ -20,6 +22,10 @@ _LARGEST_RATE = 300
 _LARGEST_VARIABLE_RATE = 60
 """A variable source is made constant at no more than this: players gain nothing above it."""
 
+_MOST_GAPS = 100
+_FEW = Fraction(1, 20)
+"""Steps longer than a frame, of all steps: more of them are a variable rate and nobody's loss."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cadence:
@@ -29,6 +35,8 @@ class Cadence:
     variable: bool
     start: Fraction
     duration: Fraction
+    gaps: tuple[Gap, ...] = ()
+    dropped: int = 0
 
 
 def cadence(
@@ -46,7 +54,28 @@ def cadence(
             return Cadence(rate, variable=False, start=start, duration=len(times) / rate)
     rate = _fast_rate(times, time_base)
     held = max(last_duration * time_base, 1 / rate)
-    return Cadence(rate, variable=True, start=start, duration=(times[-1] - times[0]) * time_base + held)
+    gaps = _gaps(times, time_base, rate)
+    return Cadence(
+        rate,
+        variable=True,
+        start=start,
+        duration=(times[-1] - times[0]) * time_base + held,
+        gaps=gaps[:_MOST_GAPS],
+        dropped=sum(gap.frames for gap in gaps),
+    )
+
+
+def _gaps(times: Sequence[int], time_base: Fraction, rate: Fraction) -> tuple[Gap, ...]:
+    """Where single pictures are missing from a rate that holds everywhere else; nothing where the rate really varies.
+
+    A step of a rounded clock is off by a tick at each end, so a step counts as regular to within a quarter frame.
+    """
+    steps = [((before, after), (after - before) * time_base * rate) for before, after in pairwise(times)]
+    longer = [(span, round(step) - 1) for span, step in steps if round(step) > 1]
+    irregular = sum(1 for _, step in steps if abs(step - round(step)) > Fraction(1, 4) or step < Fraction(1, 2))
+    if not longer or len(longer) + irregular > len(steps) * _FEW:
+        return ()
+    return tuple(Gap(start=a * time_base, end=b * time_base, frames=frames) for (a, b), frames in longer)
 
 
 def _plausible(

@@ -23,7 +23,6 @@ from encoders.tooling import run_tool, version_line
 from encoders.verify import verify_video
 from telecine.errors import EncodeFailed, NotFound, SourceRejected
 from telecine.log import get_logger
-from telecine.media import Master
 from telecine.process import Completed
 from telecine.rendition import LoudnessReport
 from telecine.storage.port import ObjectStore
@@ -116,7 +115,7 @@ def _encode_targets(
             sounds = [(output, targets[output.digest]) for output in job.outputs if output.digest in targets]
             check_side_files(job.track, targets[sounds[0][0].digest].parent.parent)
             shown = _progress_of_sound(job, on_progress)
-            return encode_sounds(job, source, sounds, lambda argv, folder: _run(argv, job.master, shown, folder))
+            return encode_sounds(job, source, sounds, lambda argv, folder: _run(argv, job, shown, folder))
 
 
 def _encode_video(
@@ -127,7 +126,7 @@ def _encode_video(
         for _, target in targets:
             target.unlink(missing_ok=True)
         command = video_command(job, source, targets, preroll_s, hdr10_plus)
-        done = _run(command, job.master, _progress_of_pictures(job, on_progress), cwd=targets[0][1].parent)
+        done = _run(command, job, _progress_of_pictures(job, on_progress), cwd=targets[0][1].parent)
         try:
             for _, target in targets:
                 verify_video(target, frames=job.chunk.frames, rate=job.frame_rate.fraction, gop_frames=job.gop_frames)
@@ -155,11 +154,11 @@ def _hdr10_plus(job: VideoJob, source: Path, targets: Sequence[tuple[VideoOutput
     return None
 
 
-def _run(command: Argv, master: Master, on_line: Callable[[str], None], cwd: Path | None = None) -> Completed:
+def _run(command: Argv, job: VideoJob | AudioJob, on_line: Callable[[str], None], cwd: Path | None = None) -> Completed:
     done = run_tool(command, on_line=on_line, cwd=cwd)
     losses = damage(done.stderr)
-    if losses:
-        message = f"The master {file_name(master.uri)} is damaged inside ({losses[0]}): export or upload it again."
+    if losses and not job.damage_allowed:
+        message = f"The master {file_name(job.master.uri)} is damaged inside ({losses[0]}): export or upload it again."
         raise SourceRejected(message)
     return done
 

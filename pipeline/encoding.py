@@ -12,6 +12,7 @@ from pipeline.installation import Installation
 from pipeline.progress import EncodeProgress, frames_of
 from telecine.errors import EncodeFailed
 from telecine.registry.queue import EncodeQueue, NewJob, Tally, new_holder, raise_for_failed
+from telecine.registry.records import Stage
 from telecine.storage.port import ObjectStore
 
 __all__ = ["QueuedEncode", "read_progress", "withdraw"]
@@ -26,6 +27,7 @@ class QueuedEncode:
         self.attempt = attempt or new_holder()
         self._attended = float("-inf")
         self._title_id = title_id
+        self._registry = place.registry
         self._store = place.work
         self._queue = EncodeQueue(place.registry)
         self._board = LeaseBoard(place.settings.redis_url, place.settings.lease_s)
@@ -58,6 +60,11 @@ class QueuedEncode:
             raise EncodeFailed(message)
         raise_for_failed(tally)
         return _progress(tally, self._board)
+
+    def refused(self) -> str | None:
+        """Why the title was rejected while it was encoded, by the examination beside; None while it was not."""
+        record = self._registry.title(self._title_id)
+        return record.problem if record.stage == Stage.REJECTED else None
 
     def abandon(self) -> None:
         """A person stopped the run: its waiting jobs are forgotten and its encoders end within two seconds.

@@ -15,10 +15,12 @@ from encoders.documents import EncodePlan
 from packagers.verify import VerifyReport
 from pipeline import steps
 from pipeline.encoding_here import encode_here, encoders_at_once
+from pipeline.examining import examine_beside
 from pipeline.progress import EncodeProgress
 from pipeline.workplace import Workplace
 from telecine.document import Document
 from telecine.errors import MissingRequirement
+from telecine.findings import SourceReport
 from telecine.keystore import SealedKeyStore, load_or_create_master_key
 from telecine.media import Probe
 from telecine.publication import Package
@@ -29,7 +31,7 @@ from telecine.storage.port import ObjectStore
 from telecine.storage.s3 import s3_store
 from telecine.title import SubmitRequest
 
-__all__ = ["MakeReport", "MakeWatcher", "make", "plan_only"]
+__all__ = ["MakeReport", "MakeWatcher", "local_place", "make", "plan_only"]
 
 _MIN_FREE_FACTOR = 3
 
@@ -46,6 +48,7 @@ class MakeReport(Document):
     dash: str
     hls: str
     verified: VerifyReport
+    source: SourceReport
     analysis: ComplexityReport | None = None
 
 
@@ -63,16 +66,19 @@ def make(
     """Encode, package, verify and lay out ``package/``, ``renditions/`` and ``report.json`` in ``out_dir``.
 
     Interrupted and run again, it goes on with the chunks that are there. Content keys stay sealed in the data folder's
-    key store. Raises SourceRejected before anything is written to ``out_dir``.
+    key store. Raises SourceRejected: before anything is written to ``out_dir`` where inspection tells, while encoding
+    where only a look at the whole master does.
     """
-    place = _local_place(settings, out_dir)
+    place = local_place(settings, out_dir)
     watcher.stage("inspect")
     probe = _qualified(place, request)
     analysis = _analysed(place, probe, request, out_dir, watcher)
     plan = _plan(place, request, probe, analysis, encoders=encoders_at_once(settings))
     _need_room(out_dir, plan.expected_bytes)
     watcher.stage("encode")
-    chunks = encode_here(plan, place, watcher.encode)
+    chunks, found = examine_beside(
+        place, plan, request.profile, lambda told: encode_here(plan, place, told), watcher.encode
+    )
     watcher.stage("assemble")
     renditions = steps.assemble(place, plan)
     if vmaf:
@@ -93,6 +99,7 @@ def make(
         hls=f"package/{package.hls_path}",
         verified=verified,
         analysis=analysis,
+        source=found,
     )
     _lay_out(place.work, package, renditions, out_dir)
     (out_dir / "report.json").write_text(report.model_dump_json(indent=2))
@@ -102,7 +109,7 @@ def make(
 
 def plan_only(request: SubmitRequest, settings: Settings) -> EncodePlan:
     """The plan alone: reads the master, writes nothing but the remembered hash. Raises SourceRejected."""
-    place = _local_place(settings, settings.work_dir)
+    place = local_place(settings, settings.work_dir)
     return _plan(place, request, _qualified(place, request))
 
 
@@ -138,7 +145,8 @@ def _cache(out_dir: Path) -> Path:
     return out_dir / ".telecine-work"
 
 
-def _local_place(settings: Settings, out_dir: Path) -> Workplace:
+def local_place(settings: Settings, out_dir: Path) -> Workplace:
+    """A place of work whose store is a folder inside ``out_dir``."""
     store = LocalStore(_cache(out_dir))
     master_key: SecretBytes = load_or_create_master_key(settings.kek_file)
     return Workplace(

@@ -1,11 +1,17 @@
 """The steps that make a package, in their order. Each is a look-up by digest when it was done before."""
 
+from collections.abc import Callable
+from fractions import Fraction
+
 from encoders.assemble import assemble as assemble_renditions
 from encoders.complexity.analyse import Bench
 from encoders.complexity.analyse import analyse as analyse_title
 from encoders.complexity.documents import ComplexityReport
 from encoders.complexity.hull import fitted
 from encoders.documents import EncodePlan
+from encoders.examine import EXAMINING
+from encoders.examine import examine as examine_master
+from encoders.naming import file_name
 from encoders.plan import plan_encode
 from encoders.probe import inspect_master
 from encoders.qualify import qualify as judge
@@ -22,15 +28,18 @@ from profiles.load import load_profile
 from profiles.models import PackagingProfile
 from profiles.select import choose_ladder
 from telecine.document import digest_of
-from telecine.errors import NotFound
+from telecine.errors import NotFound, SourceRejected
+from telecine.findings import SourceReport
 from telecine.media import Master, Probe
 from telecine.publication import Package
 from telecine.rendition import RenditionSet
 from telecine.title import SubmitRequest
 
 __all__ = [
+    "accept",
     "analyse",
     "assemble",
+    "examine",
     "inspect",
     "inspect_bytes",
     "measure",
@@ -68,7 +77,8 @@ def inspect_bytes(place: Workplace, master: Master) -> Probe:
 def qualify(place: Workplace, probe: Probe, profile_name: str) -> Probe:
     """The probe, when its master can become a title of this profile. Raises SourceRejected with every reason."""
     profile = load_profile(profile_name, place.settings.catalogue_dir)
-    return judge(probe, picture=bool(profile.video))
+    allowed = profile.source_checks.decode_errors.allows_any
+    return judge(probe, picture=bool(profile.video), damage_allowed=allowed)
 
 
 def analyse(place: Workplace, probe: Probe, profile_name: str) -> ComplexityReport | None:
@@ -79,6 +89,40 @@ def analyse(place: Workplace, probe: Probe, profile_name: str) -> ComplexityRepo
     source = master_path(probe.master, place.work_dir, place.open_bucket)
     bench = Bench(source, place.work, place.work_dir, at_once=place.settings.worker_slots, toolchain=toolchain())
     return analyse_title(probe, choose_ladder(profile, probe), profile.per_title, bench)
+
+
+def examine(
+    place: Workplace,
+    probe: Probe,
+    profile_name: str,
+    on_seconds: Callable[[Fraction], None] = lambda _: None,
+    *,
+    every_picture: bool = False,
+) -> SourceReport:
+    """What is wrong with the whole master, as the profile judges it; remembered by its bytes and the checks.
+
+    Every picture is decoded where asked, and where the profile bears a few that do not decode: then they are counted.
+    """
+    checks = load_profile(profile_name, place.settings.catalogue_dir).source_checks
+    every_picture = every_picture or checks.decode_errors.allows_any
+    looked_at = (probe.master.sha256, probe.video, probe.audio, checks, every_picture)
+    key = f"examined/{digest_of(EXAMINING, toolchain(), looked_at)}.json"
+    try:
+        content, _ = place.work.get_bytes(key)
+    except NotFound:
+        source = master_path(probe.master, place.work_dir, place.open_bucket)
+        report = examine_master(probe, source, checks, place.work_dir, on_seconds, every_picture=every_picture)
+        place.work.put_bytes(key, report.model_dump_json().encode(), content_type="application/json")
+        return report
+    return SourceReport.model_validate_json(content)
+
+
+def accept(report: SourceReport, master: Master) -> SourceReport:
+    """The report, when nothing in it ends the title. Raises SourceRejected with every such finding."""
+    if report.rejections:
+        name = file_name(master.uri)
+        raise SourceRejected(*(f"The master {name} is refused: {sentence}" for sentence in report.rejections))
+    return report
 
 
 def plan(

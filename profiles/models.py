@@ -6,6 +6,8 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from profiles.per_title import PerTitle
+from profiles.picture_policy import PicturePolicy
+from profiles.source_checks import SourceChecks
 from telecine.document import Document
 
 __all__ = ["AudioCodec", "AudioRung", "Downmix", "Ladder", "PackagingProfile", "Profile", "VideoCodec", "VideoRung"]
@@ -138,6 +140,8 @@ class Profile(Document):
     downmix: Downmix = Downmix()
     packaging: PackagingProfile = PackagingProfile()
     per_title: PerTitle = PerTitle()
+    picture: PicturePolicy = PicturePolicy()
+    source_checks: SourceChecks = SourceChecks()
 
     @model_validator(mode="after")
     def _one_picture(self) -> Self:
@@ -156,3 +160,5 @@ class Ladder(Document):
     video: tuple[VideoRung, ...]
     audio: tuple[AudioRung, ...]
     packaging: PackagingProfile
+    picture: PicturePolicy = PicturePolicy()
+    damage_allowed: bool = Field(default=False, description="a few undecodable pictures do not end the title")

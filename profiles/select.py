@@ -4,6 +4,7 @@ from fractions import Fraction
 from typing import Literal
 
 from profiles.models import AudioRung, Ladder, Profile, VideoRung
+from profiles.picture_policy import treated
 from telecine.errors import SourceRejected
 from telecine.media import AudioTrack, FrameRate, Probe, VideoTrack
 
@@ -17,6 +18,7 @@ __all__ = [
     "fitted_size",
     "is_made_of",
     "label_of",
+    "output_rate",
 ]
 
 SOUND_GRID = FrameRate(numerator=25, denominator=1)
@@ -35,7 +37,8 @@ def choose_ladder(profile: Profile, probe: Probe) -> Ladder:
     """
     if profile.video and not probe.video:
         raise SourceRejected(f"The master {probe.master.uri} has no video track, so no ladder fits it.")
-    rate = _rate(probe.video[0]) if profile.video else SOUND_GRID.fraction
+    probe = treated(probe, profile.picture)
+    rate = output_rate(probe.video[0]) if profile.video else SOUND_GRID.fraction
     gop_frames = max(1, round(profile.gop_seconds * rate))
     return Ladder(
         profile=profile.name,
@@ -44,6 +47,8 @@ def choose_ladder(profile: Profile, probe: Probe) -> Ladder:
         video=_video_rungs(profile, probe.video[0]) if profile.video else (),
         audio=_audio_rungs(profile, probe),
         packaging=profile.packaging,
+        picture=profile.picture,
+        damage_allowed=profile.source_checks.decode_errors.allows_any,
     )
 
 
@@ -65,10 +70,6 @@ def can_pass(rung: AudioRung, track: AudioTrack) -> bool:
     return rung.passthrough == "only" or (rung.passthrough == "when_possible" and as_asked)
 
 
-def _rate(track: VideoTrack) -> Fraction:
-    return track.frame_rate.fraction * (2 if track.interlaced else 1)
-
-
 def _audio_rungs(profile: Profile, probe: Probe) -> tuple[AudioRung, ...]:
     return tuple(
         rung.model_copy(update={"downmix": rung.downmix or profile.downmix})
@@ -78,9 +79,22 @@ def _audio_rungs(profile: Profile, probe: Probe) -> tuple[AudioRung, ...]:
 
 
 def display_size(track: VideoTrack) -> tuple[Fraction, Fraction]:
-    """Width and height as shown: square samples, turned upright. The lines of the source are kept."""
-    width, height = track.width * track.sample_aspect, Fraction(track.height)
-    return (height, width) if track.rotation % 180 else (width, height)
+    """Width and height as shown: square samples, turned upright, bars cut off. The lines of the source are kept."""
+    turned = bool(track.rotation % 180)
+    width, height = (track.height, track.width) if turned else (track.width, track.height)
+    if track.crop:
+        width, height = track.crop.width, track.crop.height
+    wide, tall = (Fraction(1), track.sample_aspect) if turned else (track.sample_aspect, Fraction(1))
+    return width * wide, height * tall
+
+
+def output_rate(track: VideoTrack) -> Fraction:
+    """Frames a second that are encoded: film out of 3:2 pulldown at its own rate, else a frame for each field, so that
+    motion stays smooth, or for each picture where the profile says so.
+    """
+    if track.telecined:
+        return track.frame_rate.fraction * 4 / 5
+    return track.frame_rate.fraction * (2 if track.interlaced and track.deinterlace == "fields" else 1)
 
 
 def centre_of_shape(track: VideoTrack, size: tuple[int, int]) -> tuple[int, int]:
@@ -88,6 +102,8 @@ def centre_of_shape(track: VideoTrack, size: tuple[int, int]) -> tuple[int, int]
     shown = display_size(track)
     scale = min(shown[0] / size[0], shown[1] / size[1])
     samples = (track.height, track.width) if track.rotation % 180 else (track.width, track.height)
+    if track.crop:
+        samples = (track.crop.width, track.crop.height)
     width, height = (
         _even(side * scale * count / length, count) for side, length, count in zip(size, shown, samples, strict=True)
     )

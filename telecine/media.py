@@ -12,8 +12,10 @@ __all__ = [
     "AudioTrack",
     "Colour",
     "ContentLight",
+    "Crop",
     "DynamicHdr",
     "FrameRate",
+    "Gap",
     "Master",
     "MasteringDisplay",
     "Probe",
@@ -77,6 +79,23 @@ DynamicHdr = Literal["hdr10+", "dv4", "dv5", "dv7", "dv8.1", "dv8.2", "dv8.4", "
 """Metadata that changes from frame to frame: HDR10+, or Dolby Vision by profile and compatibility of its base layer."""
 
 
+class Crop(Document):
+    """A part of a picture, in samples of the upright one: turned and mirrored as it is shown."""
+
+    x: int = Field(ge=0)
+    y: int = Field(ge=0)
+    width: int = Field(gt=0)
+    height: int = Field(gt=0)
+
+
+class Gap(Document):
+    """Pictures missing from an otherwise constant track: the last one before is shown from ``start`` to ``end``."""
+
+    start: ExactSeconds
+    end: ExactSeconds
+    frames: int = Field(gt=0, description="pictures that are not there")
+
+
 class VideoTrack(Document):
     """One video track. Width and height are coded samples before rotation; SAR is width:height of a sample."""
 
@@ -90,7 +109,19 @@ class VideoTrack(Document):
     bit_depth: int
     frame_rate: FrameRate
     variable_frame_rate: bool = False
-    interlaced: bool = False
+    interlaced: bool = Field(default=False, description="by the pictures where they were looked at, else by flags")
+    field_order: Literal["tff", "bff"] | None = Field(default=None, description="of an interlaced track; None: flags")
+    telecined: bool = Field(
+        default=False, description="film by 3:2 pulldown in the coded pictures; then interlaced too"
+    )
+    deinterlace: Literal["fields", "frames"] = Field(default="fields", description="by the profile's policy")
+    scan_flag: Literal["progressive", "interlaced"] | None = Field(
+        default=None, description="what the container said, where the pictures showed something else"
+    )
+    active: Crop | None = Field(default=None, description="image inside black bars; None: no bars")
+    crop: Crop | None = Field(default=None, description="what is kept, by the profile's policy; None: all")
+    gaps: tuple[Gap, ...] = Field(default=(), description="the first hundred places where pictures are missing")
+    dropped: int = Field(default=0, description="pictures missing in all gaps")
     colour: Colour = Colour()
     mastering: MasteringDisplay | None = None
     light: ContentLight | None = None

@@ -1,6 +1,7 @@
 """What the tasks of Telecine's DAGs have in common: errors as decisions, the release at hand, the deferrable encode."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -13,18 +14,22 @@ from airflow.sdk.exceptions import AirflowFailException
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from encoders.documents import EncodePlan
-from pipeline import placing, shelf
+from pipeline import placing, shelf, steps
 from pipeline.encoding import QueuedEncode
 from pipeline.installation import Installation, open_installation
 from pipeline.submission import request_from
 from telecine.document import Document
 from telecine.errors import EncodeFailed, NotFound, PackageRejected, SourceRejected, Unavailable
+from telecine.findings import SourceReport
+from telecine.media import Master
 from telecine.publication import FillReceipt, Publication
 from telecine.registry.records import Stage
 from telecine.settings import load_settings
 from telecine.title import SubmitRequest
 
-__all__ = ["EncodeOperator", "EncodeTrigger", "GoLiveOperator", "Release", "at", "record_failure"]
+__all__ = ["EncodeOperator", "EncodeTrigger", "GoLiveOperator", "Release", "at", "beside", "record_failure"]
+
+log = logging.getLogger(__name__)
 
 ROUND_S = 0.5
 """Between two rounds of the dispatcher: a spare job in the broker keeps slots busy meanwhile."""
@@ -53,6 +58,15 @@ class Release:
     def load(self, kind: type[D], key: str) -> D:
         return shelf.load(self.place.work, kind, key)
 
+    def tell(self, report: SourceReport, master: Master) -> None:
+        """Findings into the task's log; what ends the title into the registry, where the encode sees it and stops."""
+        for finding in report.findings:
+            log.info("%s: %s", finding.severity, finding.sentence)
+        try:
+            steps.accept(report, master)
+        except SourceRejected as error:
+            self.place.registry.fail(self.title_id, Stage.REJECTED, str(error))
+
 
 @contextmanager
 def at(stage: Stage) -> Iterator[Release]:
@@ -63,6 +77,14 @@ def at(stage: Stage) -> Iterator[Release]:
     if stage == Stage.REGISTER:
         registry.submit(release.request, release.run_id)
     registry.enter(release.title_id, stage)
+    with final_errors(release):
+        yield release
+
+
+@contextmanager
+def beside() -> Iterator[Release]:
+    """Work beside the stage the title is at."""
+    release = _release(get_current_context())
     with final_errors(release):
         yield release
 
@@ -124,6 +146,8 @@ class EncodeOperator(BaseOperator):
         """The trigger is over: every chunk is in the store, or an encode is out of attempts."""
         release = _release(context)
         with final_errors(release):
+            if event.get("rejected"):
+                raise SourceRejected(event["rejected"])
             if event.get("failed"):
                 raise EncodeFailed(event["failed"])
         self.log.info("%s", event["done"])
@@ -152,6 +176,7 @@ class EncodeTrigger(BaseTrigger):
                     continue
                 looked_at = time.monotonic()
                 progress = await asyncio.to_thread(encode.progress)
+                refused = await asyncio.to_thread(encode.refused)
             except Unavailable as error:
                 if str(error) != away:
                     self.log.warning("%s", error)
@@ -160,6 +185,10 @@ class EncodeTrigger(BaseTrigger):
                 continue
             except EncodeFailed as error:
                 yield TriggerEvent({"failed": str(error)})
+                return
+            if refused:
+                await asyncio.to_thread(encode.abandon)
+                yield TriggerEvent({"rejected": refused})
                 return
             if progress.chunks_done == progress.chunks_total:
                 yield TriggerEvent({"done": progress.line()})

@@ -15,10 +15,11 @@ from encoders.complexity.trials import Measured, Scene, Trial, run_trial
 from encoders.complexity.windows import GopSurvey, sampled_windows, shots_of
 from encoders.documents import ShotCrf
 from encoders.picture import keeps_hdr
-from encoders.plan import grid_of
+from encoders.plan import grid_of, preroll_of
 from encoders.scratch import private_folder
 from profiles.models import Ladder, VideoCodec, VideoRung
 from profiles.per_title import PerTitle
+from profiles.picture_policy import treated
 from profiles.select import display_size, fitted_size, label_of
 from telecine.document import digest_of
 from telecine.errors import NotFound
@@ -58,6 +59,7 @@ class Bench:
 
 def analyse(probe: Probe, ladder: Ladder, policy: PerTitle, bench: Bench) -> ComplexityReport | None:
     """What becomes of the ladder; None where the policy is off or no rung is SDR. Raises EncodeFailed, ToolFailed."""
+    probe = treated(probe, ladder.picture)
     track = probe.video[0]
     rungs = [rung for rung in ladder.video if not keeps_hdr(track, rung)]
     if policy.mode == "off" or not rungs or any(rung.fit == "cover" for rung in rungs):  # trials show whole pictures
@@ -78,7 +80,7 @@ def _analysed(
     probe: Probe, ladder: Ladder, policy: PerTitle, bench: Bench, rungs: Sequence[VideoRung]
 ) -> ComplexityReport:
     track, (rate, first, total) = probe.video[0], grid_of(probe.video[0])
-    scene = Scene(probe.master, bench.source, track, FrameRate.of(rate), ladder.gop_frames, Fraction(1, 2), 1)
+    scene = Scene(probe.master, bench.source, track, FrameRate.of(rate), ladder.gop_frames, preroll_of(probe), 1)
     gops, cpu_s = _surveyed(scene, first, total, bench)
     frames = min(policy.sample_frames, max(_fewest(rate), round(policy.sample * total)))
     windows, view = sampled_windows(gops, frames), fitted_size(_turned(_VIEW, track), display_size(track))

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from telecine.cli import demo, local, stack, titles
+from telecine.cli import demo, inspect, local, stack, titles
 from telecine.cli.output import fail, wants_json
 from telecine.errors import TelecineError
 from telecine.log import configure_logging
@@ -28,6 +28,7 @@ app.command("titles")(titles.list_titles)
 app.command()(titles.show)
 app.command()(titles.cancel)
 app.command()(titles.retry)
+app.command()(inspect.inspect)
 app.command()(local.plan)
 app.command()(local.make)
 app.command()(stack.doctor)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
+from telecine.cli.inspect import show_findings
 from telecine.cli.output import Json, console, print_json, say, table
 from telecine.cli.titles import Master, Name, ProfileName, SoundOption, TitleOption, show_renditions
 from telecine.settings import load_settings
@@ -85,3 +86,4 @@ def make(
         return
     say(f"[bold]{outdir}[/]: {report.dash}, {report.hls}; {report.chunks_encoded} of {report.chunks} jobs encoded")
     show_renditions(report.renditions, {})
+    show_findings(report.source)

@@ -49,12 +49,25 @@ class Stack:
         return len(victims)
 
 
+STRICT = """\
+name: strict
+summary: black is refused
+video:
+  - {name: small, codec: x264, width: 320, height: 180, crf: 28, max_bps: 500_000, preset: medium}
+audio: []
+source_checks: {black: {severity: reject, minimum_s: 2}}
+"""
+
+
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory):
     data_dir = tmp_path_factory.mktemp("whole stack") / "data"
+    catalogue = tmp_path_factory.mktemp("catalogue")
+    (catalogue / "strict.yaml").write_text(STRICT)
     env = {
         **os.environ,
         "TELECINE_DATA_DIR": str(data_dir),
+        "TELECINE_CATALOGUE_DIR": str(catalogue),
         "TELECINE_CHUNK_SECONDS": "6",
         "TELECINE_LEASE_S": "6",
         "TELECINE_VMAF_SUBSAMPLE": "12",

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import subprocess
 import time
 
 import httpx
@@ -12,6 +13,7 @@ from pipeline.airflow_api import AirflowApi
 from pipeline.encoding import read_progress
 from telecine.registry.records import Stage
 from telecine.rendition import RenditionSet
+from telecine.tools import tool_path
 from tests.e2e.playback_browser import watch
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
@@ -122,6 +124,26 @@ def test_the_dag_rejects_a_broken_master_without_retry_and_says_why(stack, tmp_p
     assert record.stage == Stage.REJECTED
     assert "empty.mov" in record.problem
     assert airflow.run("ui-run").tasks["register"] == "failed"
+
+
+def test_a_finding_that_rejects_ends_the_title_and_nothing_is_packaged(stack, tmp_path):
+    master = tmp_path / "black.mp4"
+    black = "testsrc2=s=320x180:r=24:d=5,tpad=stop_duration=3:color=black"
+    subprocess.run(
+        [tool_path("ffmpeg"), "-v", "error", "-f", "lavfi", "-i", black, "-preset", "ultrafast", str(master)],
+        check=True,
+    )
+    refused = stack.run("submit", str(master), "--title", "black", "--profile", "strict", "--wait")
+    assert refused.returncode == 1
+    assert "The master black.mp4 is refused: The picture is black from 0:05.000 to 0:0" in refused.stderr
+    airflow = AirflowApi(stack.settings)
+    record = stack.place.registry.title("black")
+    wait_for(lambda: airflow.run(record.run_id).state == "failed", 120, "the run ends")
+    record = stack.place.registry.title("black")
+    assert record.stage == Stage.REJECTED
+    assert "The picture is black" in record.problem
+    assert "SourceReport" in record.documents
+    assert "Package" not in record.documents
 
 
 def test_no_key_is_in_any_log_or_in_airflow(stack, live_title):

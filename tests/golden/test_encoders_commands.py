@@ -7,13 +7,26 @@ from pathlib import Path
 import pytest
 
 from encoders.command import audio_command, join_command, loudness_command, quality_command, video_command
+from encoders.examination import examine_command
 from encoders.graph import Span
 from encoders.hdr10plus import frames_command
 from encoders.plan import plan_encode
 from encoders.routing import on_cpu
+from encoders.windows import window_command
 from profiles.load import load_profile
 from profiles.select import choose_ladder
-from telecine.media import AudioTrack, Colour, ContentLight, FrameRate, Master, MasteringDisplay, Probe, VideoTrack
+from profiles.source_checks import SourceChecks
+from telecine.media import (
+    AudioTrack,
+    Colour,
+    ContentLight,
+    Crop,
+    FrameRate,
+    Master,
+    MasteringDisplay,
+    Probe,
+    VideoTrack,
+)
 
 EXPECTED = Path(__file__).parent / "encoders"
 SOURCE = Path("/masters/a film.mov")
@@ -56,6 +69,7 @@ DISPLAY = MasteringDisplay(
 PLANS = {
     "film": a_plan(),
     "interlaced-ts": a_plan(rate="30000/1001", start="43001/30000", interlaced=True),
+    "film-in-fields": a_plan(rate="30000/1001", start="1/30", interlaced=True, telecined=True, field_order="tff"),
     "hdr": a_plan(**HDR),
     "netflix": a_plan(profile="netflix", **HDR),
     "netflix-gpu": a_plan(profile="netflix-gpu"),
@@ -135,3 +149,24 @@ def test_frames_of_a_chunk_are_listed_for_their_hdr10_plus_as_reviewed():
     assert matches("hdr10plus-frames", frames_command(job, SOURCE))
     whole = frames_command(job, SOURCE, whole=True)
     assert whole[whole.index("-read_intervals") + 1] == "%61.000"
+
+
+def test_a_master_is_examined_as_reviewed():
+    probe = PLANS["interlaced-ts"].probe
+    assert matches("examine", examine_command(probe, SOURCE, SourceChecks(), every_picture=False))
+    assert "-skip_frame" not in examine_command(probe, SOURCE, SourceChecks(), every_picture=True)
+
+
+def test_windows_are_looked_at_as_reviewed():
+    assert matches("window", window_command(SOURCE, 0, Fraction(25, 2), 25))
+
+
+def test_bars_are_cut_before_anything_is_scaled_and_from_the_reference_too():
+    track = PLANS["film"].probe.video[0].model_copy(update={"crop": Crop(x=0, y=140, width=1920, height=800)})
+    job = PLANS["film"].jobs[1].model_copy(update={"track": track})
+    assert matches("cropped-first-chunk", video_command(job, SOURCE, targets(job), 3))
+    span = Span(track, PLANS["film"].frame_rate, 0, 1440)
+    graph = next(
+        word for word in quality_command(span, SOURCE, [(Path("/s/0.mp4"), "0.json")], (1920, 800), 5) if "crop" in word
+    )
+    assert graph.index("crop=1920:800:0:140") < graph.rindex("scale=1920:800")

@@ -59,7 +59,8 @@ def samples_of(path: Path, seconds_hertz=48_000) -> list[int]:
 def planned(path: Path, folder: Path, profile: Profile, *, chunk_seconds: int, threads: int = 1):
     """The plan of a master that qualifies."""
     probe = inspect_master(register_master(str(path), folder / "work"), path)
-    qualify(probe, picture=bool(profile.video))
+    allowed = profile.source_checks.decode_errors.allows_any
+    qualify(probe, picture=bool(profile.video), damage_allowed=allowed)
     ladder = choose_ladder(profile, probe)
     return plan_encode(probe, ladder, chunk_seconds=chunk_seconds, threads=threads, toolchain=toolchain())
 
