@@ -12,6 +12,7 @@ from pathlib import Path
 from encoders.documents import AudioJob, VideoJob
 from encoders.failures import job_name
 from encoders.leases import is_gone, this_process
+from encoders.memory import job_memory
 from encoders.routing import gpu_encoders
 from telecine.document import Document
 from telecine.errors import EncodeFailed
@@ -49,8 +50,19 @@ class Admission:
         self._lock = folder / "admission.lock"
         self._capacity = capacity
 
+    def parts(self, job: VideoJob | AudioJob) -> list[VideoJob | AudioJob]:
+        """The job itself where it fits alone; otherwise one for each of its rungs, which costs a decode each."""
+        if isinstance(job, AudioJob) or job.memory_bytes <= self._capacity.memory_bytes:
+            return [job]
+        alone = [(output, job_memory(job, {output.rung.name})) for output in job.outputs]
+        return [job.model_copy(update={"outputs": (output,), "memory_bytes": memory}) for output, memory in alone]
+
     def check(self, job: VideoJob | AudioJob) -> None:
-        """Raises EncodeFailed for a job that would not even fit alone."""
+        """Raises EncodeFailed for a job of which some rung would not even fit alone."""
+        for part in self.parts(job):
+            self._check_part(part)
+
+    def _check_part(self, job: VideoJob | AudioJob) -> None:
         demand, limit = demand_of(job), self._capacity
         if demand.memory_bytes > limit.memory_bytes:
             raise EncodeFailed(
@@ -70,7 +82,7 @@ class Admission:
 
         Raises EncodeFailed at once when it never will, and what the thread's Stopper was given.
         """
-        self.check(job)
+        self._check_part(job)
         entry = _Entry(token=uuid.uuid4().hex, owner=this_process(), demand=demand_of(job))
         with self._entries() as entries:
             entries.append(entry)

@@ -33,15 +33,33 @@ def attempt(
     on_progress: OnProgress | None = None,
     on_wait: Callable[[], None] = lambda: None,
 ) -> EncodedChunk:
-    """Encode a job once there is room for it. Raises as ``encode`` and ``Admission.admitted``."""
-    with said_plainly(job, bench.work_dir), bench.admission.admitted(job, on_wait):
-        try:
-            made = encode(job, source, bench.store, bench.work_dir, on_progress)
-        except (ToolFailed, EncodeFailed) as error:
-            if not isinstance(job, VideoJob) or job.decode != "gpu":
-                raise
-            log.warning("chunk.not_decoded_on_gpu", job=job.digest[:12], found=str(error))
-            through_memory = job.model_copy(update={"decode": "cpu"})
-            made = encode(through_memory, source, bench.store, bench.work_dir, on_progress)
-    fell_back = job.fell_back if isinstance(job, VideoJob) else None
-    return made.model_copy(update={"fell_back": fell_back})
+    """Encode a job once there is room for it. Raises as ``encode`` and ``Admission.admitted``.
+
+    A job that would not fit alone is encoded rung by rung, each from a decode of its own, to the same bytes.
+    """
+    made = []
+    for part in bench.admission.parts(job):
+        rungs = {output.rung.name for output in part.outputs}
+        with said_plainly(part, bench.work_dir), bench.admission.admitted(part, on_wait):
+            made.append(_encoded(job, rungs, source, bench, on_progress))
+    return made[-1].model_copy(
+        update={
+            "encoded": any(chunk.encoded for chunk in made),
+            "cpu_s": sum(chunk.cpu_s for chunk in made),
+            "max_rss_bytes": max(chunk.max_rss_bytes for chunk in made),
+            "fell_back": job.fell_back if isinstance(job, VideoJob) else None,
+        }
+    )
+
+
+def _encoded(
+    job: VideoJob | AudioJob, rungs: set[str], source: Path, bench: Bench, on_progress: OnProgress | None
+) -> EncodedChunk:
+    try:
+        return encode(job, source, bench.store, bench.work_dir, on_progress, rungs)
+    except (ToolFailed, EncodeFailed) as error:
+        if not isinstance(job, VideoJob) or job.decode != "gpu":
+            raise
+        log.warning("chunk.not_decoded_on_gpu", job=job.digest[:12], found=str(error))
+        through_memory = job.model_copy(update={"decode": "cpu"})
+        return encode(through_memory, source, bench.store, bench.work_dir, on_progress, rungs)

@@ -5,6 +5,8 @@ with the length of the chunk. The figures are fitted to those of ``bench/chunk_m
 one thread an encoder) and lie above them, except where it says so.
 """
 
+from collections.abc import Collection
+
 from encoders.documents import AudioJob, VideoJob, VideoOutput
 from encoders.picture import largest_sdr, needs_tone_map
 from profiles.models import VideoCodec
@@ -29,8 +31,8 @@ _NVENC = (250 * _MIB, 12)
 """Main memory beside the GPU's own: a guess, not measured."""
 
 
-def job_memory(job: VideoJob | AudioJob) -> int:
-    """Bytes, an upper estimate."""
+def job_memory(job: VideoJob | AudioJob, rungs: Collection[str] | None = None) -> int:
+    """Bytes, an upper estimate; of only some of a video job's outputs when their ``rungs`` are named."""
     if isinstance(job, AudioJob):
         return _SOUND
     width, height = display_size(job.track)
@@ -38,7 +40,7 @@ def job_memory(job: VideoJob | AudioJob) -> int:
     mapped = largest_sdr([output.rung for output in job.outputs], job.track) if needs_tone_map(job.track) else None
     if mapped:
         total += mapped[0] * mapped[1] * _TONE_MAP_A_PIXEL
-    return total + sum(_encoder_memory(output) for output in job.outputs)
+    return total + sum(_encoder_memory(output) for output in job.outputs if rungs is None or output.rung.name in rungs)
 
 
 def _encoder_memory(output: VideoOutput) -> int:

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -62,31 +62,29 @@ def encode(
     store: ObjectStore,
     work_dir: Path,
     on_progress: OnProgress | None = None,
+    rungs: Collection[str] | None = None,
 ) -> EncodedChunk:
     """Make every output of ``job`` that the store does not hold yet; a look-up when it holds all.
 
+    ``rungs``: only the outputs of these, where the whole job would take more memory than there is.
     Outputs are proven (frames, key frames, duration) before they are stored, files first and documents last, so what
     is in the store is whole. An exception of ``on_progress`` kills the encoder and passes on; nothing is left in
     ``work_dir``. Raises SourceRejected (damaged master), EncodeFailed, ToolFailed, Unavailable.
     """
     found = {output.digest: found_output(output, store) for output in job.outputs}
+    missing = [o for o in job.outputs if found[o.digest] is None and (rungs is None or o.rung.name in rungs)]
     cpu_s, rss = 0.0, 0
-    if None in found.values():
+    if missing:
         with said_plainly(job, work_dir), private_folder(work_dir) as folder:
-            targets = {
-                output.digest: folder / f"{output.rung.name}.mp4"
-                for output in job.outputs
-                if found[output.digest] is None
-            }
+            targets = {output.digest: folder / f"{output.rung.name}.mp4" for output in missing}
             started = time.monotonic()
             done, loudness = _encode_targets(job, source, targets, on_progress)
-            for output in job.outputs:
-                if output.digest in targets:
-                    made = _described(job, output, targets[output.digest], loudness.get(output.digest))
-                    found[output.digest] = _stored(made, targets[output.digest], store)
+            for output in missing:
+                made = _described(job, output, targets[output.digest], loudness.get(output.digest))
+                found[output.digest] = _stored(made, targets[output.digest], store)
         cpu_s, rss = done.user_cpu_s + done.system_cpu_s, done.max_rss_bytes
-        rungs = [target.stem for target in targets.values()]
-        log.info("job.encoded", job=job.digest[:12], rungs=rungs, seconds=round(time.monotonic() - started, 1))
+        names = [output.rung.name for output in missing]
+        log.info("job.encoded", job=job.digest[:12], rungs=names, seconds=round(time.monotonic() - started, 1))
     outputs = tuple(made for made in found.values() if made is not None)
     return EncodedChunk(job_digest=job.digest, outputs=outputs, encoded=cpu_s > 0, cpu_s=cpu_s, max_rss_bytes=rss)
 

@@ -250,7 +250,9 @@ def test_what_only_a_gpu_may_make_waits_and_says_so(stand, cpu_worker, clip, tmp
 
 def test_a_job_larger_than_the_worker_is_refused_with_one_sentence(stand, cpu_worker, clip, tmp_path):
     plan = a_plan(clip, tmp_path, crf=29)
-    huge = plan.model_copy(update={"jobs": tuple(j.model_copy(update={"memory_bytes": 1 << 50}) for j in plan.jobs)})
+    track = plan.jobs[0].track.model_copy(update={"width": 1_000_000, "height": 1_000_000})
+    changes = {"track": track, "memory_bytes": 1 << 50}
+    huge = plan.model_copy(update={"jobs": tuple(job.model_copy(update=changes) for job in plan.jobs)})
     encode = stand.follow("huge", huge)
     until(lambda: failed(encode), "the title waits for a person", encode)
     with pytest.raises(EncodeFailed, match="TELECINE_WORKER_MEMORY_BYTES"):

@@ -5,15 +5,17 @@ import sys
 
 import pytest
 
+from encoders.admission import Admission, Demand
+from encoders.attempts import Bench, attempt
 from encoders.work import encode
 from pipeline.encoding_here import encode_here
 from pipeline.workplace import Workplace
 from profiles.models import Profile, VideoRung
-from telecine.errors import DiskFull
+from telecine.errors import DiskFull, EncodeFailed
 from telecine.settings import Settings
 from telecine.storage.local import LocalStore
 from telecine.tools import tool_path
-from tests.media.encoders_clips import numbered_clip, planned
+from tests.media.encoders_clips import ffmpeg, numbered_clip, planned
 
 pytestmark = pytest.mark.media
 
@@ -91,6 +93,30 @@ def test_a_disk_full_in_the_store_keeps_what_is_whole_and_the_next_attempt_makes
     assert encode(job, clip, store, tmp_path / "work").encoded
     assert store.head(job.outputs[0].key) == before
     assert store.head(job.outputs[1].key) is not None
+
+
+def test_a_job_too_large_for_the_machine_is_encoded_rung_by_rung_to_the_same_bytes(clip, tmp_path):
+    """The source is HDR, so the smaller rung comes of pictures tone-mapped at the larger one's size."""
+    hdr = clip.with_name("hdr.mp4")
+    signalled = ("-color_primaries", "bt2020", "-color_trc", "smpte2084", "-colorspace", "bt2020nc")
+    coding = ("-c:v", "libx265", "-preset", "ultrafast", "-pix_fmt", "yuv420p10le")
+    ffmpeg("-i", str(clip), *coding, *signalled, str(hdr))
+    profile = a_profile(a_rung("large", 160, 90), a_rung("small", 80, 44))
+    plan = planned(hdr, tmp_path, profile, chunk_seconds=4)
+    (job,) = plan.jobs
+
+    def sums(name, memory_bytes):
+        bench = Bench(
+            LocalStore(tmp_path / name), tmp_path / "work", Admission(tmp_path, Demand(memory_bytes=memory_bytes))
+        )
+        chunk = attempt(job, hdr, bench)
+        assert len(chunk.outputs) == 2
+        return [output.sha256 for output in chunk.outputs]
+
+    assert sums("whole", job.memory_bytes) == sums("parts", job.memory_bytes - 1)
+    assert len(Admission(tmp_path, Demand(memory_bytes=job.memory_bytes - 1)).parts(job)) == 2
+    with pytest.raises(EncodeFailed, match="TELECINE_WORKER_MEMORY_BYTES"):
+        sums("none", 1000)
 
 
 def test_a_rung_added_to_a_finished_title_is_all_that_is_encoded(clip, tmp_path):

@@ -66,9 +66,20 @@ def test_a_large_job_is_not_overtaken_by_small_ones(tmp_path):
 
 
 def test_a_job_larger_than_the_worker_is_told_at_once(tmp_path):
-    admission = Admission(tmp_path, Demand(memory_bytes=GIB))
-    with pytest.raises(EncodeFailed, match=r"needs 2.1 GB of memory and this worker may use 1.1 GB"):
-        admission.check(a_job(2 * GIB))
+    job, limit = a_plan().jobs[1], Demand(memory_bytes=100_000_000)
+    with pytest.raises(EncodeFailed, match=r"1080p\) needs 0.6 GB of memory and this worker may use 0.1 GB"):
+        Admission(tmp_path, limit).check(job)
+
+
+def test_a_job_that_fits_only_rung_by_rung_comes_in_parts(tmp_path):
+    job = a_plan().jobs[1]
+    whole = Admission(tmp_path, Demand(memory_bytes=job.memory_bytes))
+    less = Admission(tmp_path, Demand(memory_bytes=job.memory_bytes - 1))
+    assert whole.parts(job) == [job]
+    parts = less.parts(job)
+    assert [part.outputs for part in parts] == [(output,) for output in job.outputs]
+    assert all(part.memory_bytes < job.memory_bytes for part in parts)
+    less.check(job)
 
 
 def test_what_a_dead_process_took_is_free_again(tmp_path):
