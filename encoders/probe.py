@@ -10,8 +10,8 @@ from encoders.complaints import complaints
 from encoders.decodable import DecodeCheck, check_decoding, check_sound
 from encoders.dynamic import read_dynamic
 from encoders.light import read_light
+from encoders.looking import looked_at
 from encoders.naming import file_name
-from encoders.sampling import looked_at
 from encoders.soundtracks import audio_track
 from encoders.streams import (
     Header,
