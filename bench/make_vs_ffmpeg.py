@@ -11,12 +11,11 @@ alternating which side is first; figures are of whole process trees (wait4), and
 import argparse
 import os
 import shutil
-import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
+
+from pairing import in_turn, measured, print_ratios
 
 from encoders.command import audio_command, video_command
 from encoders.documents import AudioJob, VideoJob
@@ -26,21 +25,6 @@ from pipeline.make import plan_only
 from pipeline.submission import request_from
 from telecine.settings import load_settings
 from telecine.tools import tool_path
-
-
-def measured(commands, env=None):
-    """Wall seconds of commands run at once, CPU seconds of them and their children, peak RSS in MiB of the largest."""
-    began = time.monotonic()
-    children = [
-        subprocess.Popen(argv, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for argv in commands
-    ]
-    cpu, rss = 0.0, 0.0
-    for child in children:
-        _, status, usage = os.wait4(child.pid, 0)
-        if status:
-            sys.exit(f"{child.args[0]} failed with status {os.waitstatus_to_exitcode(status)}")
-        cpu, rss = cpu + usage.ru_utime + usage.ru_stime, max(rss, usage.ru_maxrss / 1024)
-    return time.monotonic() - began, cpu, rss
 
 
 def by_hand(plan, clip, folder):
@@ -55,6 +39,24 @@ def by_hand(plan, clip, folder):
         yield [tool_path("ffmpeg"), *command[1:]]
 
 
+def make_in(folder, clip):
+    def run(number):
+        env = {**os.environ, "TELECINE_DATA_DIR": str(folder / f"data-{number}")}
+        telecine = str(Path(sys.executable).parent / "telecine")
+        return measured([[telecine, "make", str(clip), str(folder / f"out-{number}")]], env)
+
+    return run
+
+
+def hand_in(folder, lines):
+    def run(_):
+        shutil.rmtree(folder / "hand", ignore_errors=True)
+        (folder / "hand").mkdir()
+        return measured(lines)
+
+    return run
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("clip", type=Path)
@@ -67,36 +69,14 @@ def main():
     whole = 24 * 3600
     threads = settings.encode_threads if options.hand_threads is None else options.hand_threads
     plan = plan_encode(ours.probe, ours.ladder, chunk_seconds=whole, threads=threads, toolchain=toolchain())
-    telecine = Path(sys.executable).parent / "telecine"
-    ratios = []
-    for number in range(1, options.rounds + 1):
-        with tempfile.TemporaryDirectory(prefix="bench-") as name:
-            folder = Path(name)
-            lines = list(by_hand(plan, options.clip.resolve(), folder))
-            if options.show and number == 1:
-                print(*(" ".join(argv) for argv in lines), sep="\n")
-            env = {**os.environ, "TELECINE_DATA_DIR": str(folder / "data")}
-            sides = {
-                "hand": lambda lines=lines: measured(lines),
-                "make": lambda folder=folder, env=env: measured(
-                    [[str(telecine), "make", str(options.clip), str(folder / "out")]], env
-                ),
-            }
-            order = ("hand", "make") if number % 2 else ("make", "hand")
-            found = {side: sides[side]() for side in order}
-            hand, made = found["hand"], found["make"]
-            ratios.append((made[0] / hand[0], made[1] / hand[1]))
-            print(
-                f"round {number}: by hand {hand[0]:.1f} s wall, {hand[1]:.1f} CPU-s, {hand[2]:.0f} MiB; "
-                f"telecine make {made[0]:.1f} s wall, {made[1]:.1f} CPU-s, {made[2]:.0f} MiB; "
-                f"ratio wall {ratios[-1][0]:.3f}, CPU {ratios[-1][1]:.3f}",
-                flush=True,
-            )
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        folder = Path(name)
+        lines = list(by_hand(plan, options.clip.resolve(), folder / "hand"))
+        if options.show:
+            print(*(" ".join(argv) for argv in lines), sep="\n")
+        rounds = in_turn({"telecine": make_in(folder, options.clip), "by hand": hand_in(folder, lines)}, options.rounds)
+        print_ratios(list(rounds), "telecine")
     shutil.rmtree(settings.data_dir, ignore_errors=True)
-    print(
-        f"median ratio: wall {statistics.median(r[0] for r in ratios):.3f}, "
-        f"CPU {statistics.median(r[1] for r in ratios):.3f}"
-    )
 
 
 if __name__ == "__main__":

@@ -5,17 +5,17 @@ from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
 
+from encoders.comparing import hdr_quality_argv, joins_argv, quality_argv
 from encoders.documents import AudioJob, AudioOutput, VideoJob, VideoOutput
 from encoders.graph import (
     Span,
     audio_argv,
-    hdr_quality_argv,
     loudness_argv,
     made_loudness_argv,
-    quality_argv,
     timescale,
     video_argv,
 )
+from encoders.span import WHOLE, Look
 from profiles.models import AudioRung
 from telecine.media import AudioTrack, FrameRate
 
@@ -26,6 +26,7 @@ __all__ = [
     "extract_command",
     "hdr_quality_command",
     "join_command",
+    "joins_command",
     "loudness_command",
     "made_loudness_command",
     "packets_command",
@@ -95,17 +96,27 @@ def packets_command(path: Path) -> Argv:
 
 
 def quality_command(
-    span: Span, source: Path, renditions: Sequence[tuple[Path, str]], size: tuple[int, int], subsample: int
+    span: Span,
+    source: Path,
+    renditions: Sequence[tuple[Path, str]],
+    size: tuple[int, int],
+    subsample: int,
+    look: Look = WHOLE,
 ) -> Argv:
     """VMAF of each rendition against the source; logs are written into the working folder under the given names."""
-    return quality_argv(span, source, renditions, size, subsample)
+    return quality_argv(span, source, renditions, size, subsample, look)
 
 
 def hdr_quality_command(
-    span: Span, source: Path, renditions: Sequence[tuple[Path, str]], size: tuple[int, int], subsample: int
+    span: Span,
+    source: Path,
+    renditions: Sequence[tuple[Path, str]],
+    size: tuple[int, int],
+    subsample: int,
+    look: Look = WHOLE,
 ) -> Argv:
     """XPSNR of each HDR rendition against the source; logs as those of ``quality_command``."""
-    return hdr_quality_argv(span, source, renditions, size, subsample)
+    return hdr_quality_argv(span, source, renditions, size, subsample, look)
 
 
 def coded_frames_command(path: Path, track: int) -> Argv:
@@ -141,3 +152,10 @@ def wrap_command(frames: Path, target: Path, codec: str, lead: Fraction) -> Argv
         *("ffmpeg", *_QUIET, "-itsoffset", f"{float(-lead):.6f}", "-f", codec, "-i", f"file:{frames}", "-copyts"),
         *("-c", "copy", "-map_metadata", "-1", "-fflags", "+bitexact", "-f", "mp4", f"file:{target}"),
     )
+
+
+def joins_command(
+    span: Span, source: Path, renditions: Sequence[Path], targets: Sequence[Path], size: tuple[int, int], look: Look
+) -> Argv:
+    """Small grey pictures of the same frames of the source and of each rendition, raw, into ``targets``."""
+    return joins_argv(span, source, renditions, targets, size, look)

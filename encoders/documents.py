@@ -76,6 +76,7 @@ class VideoJob(Document):
     track: VideoTrack
     frame_rate: FrameRate
     gop_frames: int
+    segment_frames: int = Field(default=0, description="no such segment may pass its rung's cap; 0: none is held")
     chunk: Chunk
     threads: int
     preroll_s: ExactSeconds = Field(description="how far ahead of the chunk decoding starts; shapes no byte")

@@ -1,7 +1,6 @@
 """Filter graphs and whole FFmpeg argument lists, spelled with ffmpeg-python (``compile()`` only). Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, assert_never
@@ -16,19 +15,30 @@ from encoders.dynamic import DOLBY_VISION_KEPT, HDR10_PLUS, kept_dynamic
 from encoders.light import hevc_light
 from encoders.mixing import mixes_down, pan_expression, resample_options
 from encoders.naming import path_of
+from encoders.peaks import told
 from encoders.picture import is_rgb, keeps_hdr, largest_sdr, needs_tone_map, output_colour, output_format
 from encoders.scan import Filter, deinterlacing, film
+from encoders.span import Span
 from profiles.models import AudioCodec, VideoCodec, VideoRung
 from profiles.select import centre_of_shape, dynamic_range
 from telecine.media import FrameRate, VideoTrack
 
 __all__ = [
+    "SCALE_FLAGS",
     "Span",
+    "as_sdr",
     "audio_argv",
-    "hdr_quality_argv",
+    "centre",
+    "compiled",
+    "grid_pictures",
     "loudness_argv",
     "made_loudness_argv",
-    "quality_argv",
+    "scaled_pictures",
+    "seek_options",
+    "seek_to",
+    "shown_part",
+    "source_input",
+    "split_stream",
     "timescale",
     "video_argv",
 ]
@@ -38,7 +48,7 @@ _QUIET = ("-v", "error", "-nostdin")
 _ONE_FILTER_THREAD = ("-filter_complex_threads", "1")
 _PROGRESS = ("-progress", "pipe:1", "-stats_period", "1")
 # bitexact: the same pixels from the scaler on every CPU, so that equal digests mean equal bytes on all workers
-_SCALE_FLAGS = "bicubic+accurate_rnd+bitexact"
+SCALE_FLAGS = "bicubic+accurate_rnd+bitexact"
 _MP4 = {
     "f": "mp4",
     "map_metadata": "-1",
@@ -50,18 +60,6 @@ METERED = {"integrated": "lavfi.r128.I", "range": "lavfi.r128.LRA", "peak": "lav
 """Figures of the loudness meter by the keys under which FFmpeg logs them."""
 _REORDERED = 4
 """Frames of reordering that no encoder here exceeds: B pyramids of x264, x265 and NVENC need two."""
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Output frames [start, end) of a track on the absolute grid of ``rate``; ``cover``: as rungs of that fit show."""
-
-    track: VideoTrack
-    rate: FrameRate
-    start: int
-    end: int
-    cover: bool = False
-    hold_last: bool = False  # for what does not decode at the end of the span
 
 
 def timescale(rate: FrameRate) -> int:
@@ -82,30 +80,30 @@ def video_argv(
     """
     span = Span(job.track, job.frame_rate, job.chunk.start, job.chunk.end, hold_last=job.damage_allowed)
     on_gpu = job.decode == "gpu"
-    opened = _seek(span, preroll_s) | (gpu.DECODE_OPTIONS if on_gpu else {})
-    pictures = _pictures(_source(source, opened, job.threads), span, on_gpu=on_gpu)
+    opened = seek_options(span, preroll_s) | (gpu.DECODE_OPTIONS if on_gpu else {})
+    pictures = grid_pictures(source_input(source, opened, job.threads), span, on_gpu=on_gpu)
     branches = _branches(pictures, job, [output.rung for output, _ in targets])
     outputs = [
         _video_target(job, branch, output, target, hdr10_plus)
         for branch, (output, target) in zip(branches, targets, strict=True)
     ]
     # copyts: the grid is absolute, so the demuxer must not shift the clock to zero
-    return _compiled(outputs, "-copyts", *_ONE_FILTER_THREAD, *_PROGRESS)
+    return compiled(outputs, "-copyts", *_ONE_FILTER_THREAD, *_PROGRESS)
 
 
 def _branches(pictures: Any, job: VideoJob, rungs: Sequence[VideoRung]) -> list[Any]:
     """One branch a rung: HDR rungs take the pictures as they are, all others share one tone-mapping."""
     hdr = [keeps_hdr(job.track, rung) for rung in rungs]
     size = largest_sdr([output.rung for output in job.outputs], job.track)
-    taken = _split(pictures, hdr.count(True) + (not all(hdr)))
+    taken = split_stream(pictures, hdr.count(True) + (not all(hdr)))
     cut = needs_tone_map(job.track) and job.outputs[0].rung.fit == "cover"
-    whole = _centre(taken[-1], job.track, size) if size and cut else taken[-1]
-    mapped = _split(_as_sdr(whole, job.track, size), hdr.count(False)) if size and not all(hdr) else []
-    as_it_is, as_sdr = iter(taken), iter(mapped)
-    return [next(as_it_is if kept else as_sdr) for kept in hdr]
+    whole = centre(taken[-1], job.track, size) if size and cut else taken[-1]
+    mapped = split_stream(as_sdr(whole, job.track, size), hdr.count(False)) if size and not all(hdr) else []
+    as_it_is, toned = iter(taken), iter(mapped)
+    return [next(as_it_is if kept else toned) for kept in hdr]
 
 
-def _split(stream: Any, count: int, by: str = "split") -> list[Any]:
+def split_stream(stream: Any, count: int, by: str = "split") -> list[Any]:
     if count == 1:
         return [stream]
     branches = stream.filter_multi_output(by, count)
@@ -138,7 +136,8 @@ def _joinable(job: VideoJob, output: VideoOutput) -> str:
 
 
 def _video_options(job: VideoJob, output: VideoOutput, hdr10_plus: str | None) -> dict[str, str]:
-    rate, rung = job.frame_rate.fraction, output.rung
+    rate = job.frame_rate.fraction
+    rung = told(output.rung, job.segment_frames / rate) if job.segment_frames else output.rung
     if output.encoder == "gpu":
         return nvenc.video_options(rung, rate, job.gop_frames)
     pq = keeps_hdr(job.track, rung) and dynamic_range(job.track) == "PQ"
@@ -150,8 +149,8 @@ def _video_options(job: VideoJob, output: VideoOutput, hdr10_plus: str | None) -
             kept, light = kept_dynamic(job.track, rung), hevc_light(job.track)
             if hdr10_plus and HDR10_PLUS in kept:
                 light["dhdr10-info"] = hdr10_plus
-            told = {"light": light, "tuning": x265.tuning_parameters(rung, job.chunk, output.shots)}
-            options = x265.video_options(rung, job.gop_frames, job.threads, pq=pq, **told)
+            spelled = {"light": light, "tuning": x265.tuning_parameters(rung, job.chunk, output.shots)}
+            options = x265.video_options(rung, job.gop_frames, job.threads, pq=pq, **spelled)
             # Dolby Vision's box in MP4 is none of ISO's, which FFmpeg calls unofficial
             dolby_vision = {"dolbyvision": "1", "strict": "unofficial"}
             return options | (dolby_vision if not DOLBY_VISION_KEPT.keys().isdisjoint(kept) else {})
@@ -184,7 +183,7 @@ def audio_argv(
                 assert_never(output.rung.codec)
         sound = _programme_sound(branch, job, output, gains.get(output.digest))
         outputs.append(ffmpeg.output(sound, f"file:{target}", **_MP4, **options))
-    return _compiled(outputs, "-copyts", *_PROGRESS)
+    return compiled(outputs, "-copyts", *_PROGRESS)
 
 
 def loudness_argv(job: AudioJob, source: Path, outputs: Sequence[tuple[AudioOutput, str]]) -> tuple[str, ...]:
@@ -193,13 +192,13 @@ def loudness_argv(job: AudioJob, source: Path, outputs: Sequence[tuple[AudioOutp
         _metered(_mixed(branch, job, output), log_name)
         for branch, (output, log_name) in zip(_sounds(job, source, len(outputs)), outputs, strict=True)
     ]
-    return _compiled(measured, "-copyts", *_PROGRESS)
+    return compiled(measured, "-copyts", *_PROGRESS)
 
 
 def made_loudness_argv(files: Sequence[tuple[AudioOutput, Path, str]]) -> tuple[str, ...]:
     """As ``loudness_argv``, of encoded files."""
     measured = [_metered(_sound_input(path, output.rung.codec)["a:0"], log_name) for output, path, log_name in files]
-    return _compiled(measured, *_PROGRESS)
+    return compiled(measured, *_PROGRESS)
 
 
 def _metered(sound: Any, log_name: str) -> Any:
@@ -212,7 +211,7 @@ def _metered(sound: Any, log_name: str) -> Any:
 
 def _sounds(job: AudioJob, source: Path, count: int) -> list[Any]:
     sound = _put_together(job, source) if job.track.parts else None
-    return _split(sound or _sound_input(source, job.track.codec)[str(job.track.index)], count, "asplit")
+    return split_stream(sound or _sound_input(source, job.track.codec)[str(job.track.index)], count, "asplit")
 
 
 def _put_together(job: AudioJob, source: Path) -> Any:
@@ -229,7 +228,7 @@ def _put_together(job: AudioJob, source: Path) -> Any:
         sound = sound.filter("aresample", hertz, **{"async": 1, "first_pts": round(first * hertz)}).filter(
             "asetpts", "N"
         )
-        for position, branch in zip(positions, _split(sound, len(positions), "asplit"), strict=True):
+        for position, branch in zip(positions, split_stream(sound, len(positions), "asplit"), strict=True):
             channels[position] = branch.filter("pan", args=f"mono|c0=c{parts[position].source_channel}")
     places = "|".join(f"{position}.0-{part.channel}" for position, part in enumerate(parts))
     streams = [channels[position] for position in range(len(parts))]
@@ -270,72 +269,28 @@ def _programme_sound(branch: Any, job: AudioJob, output: AudioOutput, gain_db: f
     return branch.filter("apad", whole_len=samples).filter("atrim", end_sample=samples)
 
 
-def quality_argv(
-    span: Span, source: Path, renditions: Sequence[tuple[Path, str]], size: tuple[int, int], subsample: int
-) -> tuple[str, ...]:
-    """One ffmpeg: each SDR rendition, scaled to ``size``, against one decode of the source; logs go to the cwd."""
-    reference = _as_sdr(_shown(_pictures(_source(source, {}, 0), span), span, size), span.track, size)
-    reference = _scaled(reference, span.track, size).filter("setpts", "N")
-    options = {"model": "version=vmaf_v0.6.1", "log_fmt": "json", "n_threads": 2, "n_subsample": subsample}
-    outputs = [
-        ffmpeg.output(
-            ffmpeg.filter([_made(path, span, size, "yuv420p"), branch], "libvmaf", log_path=log, shortest=1, **options),
-            "-",
-            f="null",
-        )
-        for (path, log), branch in zip(renditions, _split(reference, len(renditions)), strict=True)
-    ]
-    return _compiled(outputs, "-copyts")
-
-
-def hdr_quality_argv(
-    span: Span, source: Path, renditions: Sequence[tuple[Path, str]], size: tuple[int, int], subsample: int
-) -> tuple[str, ...]:
-    """As ``quality_argv``, for renditions that keep the source's HDR: XPSNR in 10 bits (no VMAF model knows HDR)."""
-    chosen = f"not(mod(n,{subsample}))"
-    reference = _shown(_pictures(_source(source, {}, 0), span), span, size)
-    reference = _scaled(reference, span.track, size, "yuv420p10le", hdr=True)
-    reference = reference.filter("setpts", "N").filter("select", chosen)
-    outputs = [
-        ffmpeg.output(
-            ffmpeg.filter(
-                [_made(path, span, size, "yuv420p10le").filter("select", chosen), branch], "xpsnr", stats_file=log
-            ),
-            "-",
-            f="null",
-        )
-        for (path, log), branch in zip(renditions, _split(reference, len(renditions)), strict=True)
-    ]
-    return _compiled(outputs, "-copyts")
-
-
-def _made(path: Path, span: Span, size: tuple[int, int], pixels: str) -> Any:
-    made = ffmpeg.input(f"file:{path}", protocol_whitelist="file")["v:0"]
-    made = made.filter("settb", str(1 / span.rate.fraction)).filter("setpts", "N")
-    return made.filter("scale", *size, flags=_SCALE_FLAGS).filter("setsar", 1).filter("format", pixels)
-
-
-def _compiled(outputs: Sequence[Any], *options: str) -> tuple[str, ...]:
+def compiled(outputs: Sequence[Any], *options: str) -> tuple[str, ...]:
     command = ffmpeg.merge_outputs(*outputs).global_args(*_QUIET, *options)
     return tuple(command.compile(cmd="ffmpeg"))
 
 
-def _source(path: Path, seek: dict[str, str | None], threads: int) -> Any:
+def source_input(path: Path, seek: dict[str, str | None], threads: int) -> Any:
     # only the file itself: a playlist must not make ffmpeg open other files or addresses
     return ffmpeg.input(f"file:{path}", protocol_whitelist="file", threads=threads, **seek)
 
 
-def _seek(span: Span, preroll_s: Fraction | None) -> dict[str, str | None]:
-    if preroll_s is None:
-        return {}
-    seconds = span.rate.time_of(span.start) - preroll_s
-    if seconds <= span.track.start:
+def seek_options(span: Span, preroll_s: Fraction | None) -> dict[str, str | None]:
+    return {} if preroll_s is None else seek_to(span.rate.time_of(span.start) - preroll_s, span.track.start)
+
+
+def seek_to(seconds: Fraction, start: Fraction) -> dict[str, str | None]:
+    if seconds <= start:
         return {}
     # noaccurate_seek keeps the pre-roll: trimming by the grid is exact, trimming by -ss is not
     return {"seek_timestamp": "1", "noaccurate_seek": None, "ss": f"{float(seconds):.6f}"}
 
 
-def _pictures(source: Any, span: Span, *, on_gpu: bool = False) -> Any:
+def grid_pictures(source: Any, span: Span, *, on_gpu: bool = False) -> Any:
     """The frames of a span, numbered from 0: onto the constant grid, then cut by frame number; bars are cut off."""
     track, pictures = span.track, source[str(span.track.index)]
     rate = track.frame_rate.fraction if track.telecined else span.rate.fraction
@@ -367,16 +322,16 @@ def _cropped(pictures: Any, track: VideoTrack) -> Any:
     return pictures.filter("crop", kept.width, kept.height, kept.x, kept.y) if kept else pictures
 
 
-def _shown(pictures: Any, span: Span, size: tuple[int, int]) -> Any:
-    return _centre(pictures, span.track, size) if span.cover else pictures
+def shown_part(pictures: Any, span: Span, size: tuple[int, int]) -> Any:
+    return centre(pictures, span.track, size) if span.cover else pictures
 
 
-def _centre(pictures: Any, track: VideoTrack, size: tuple[int, int]) -> Any:
+def centre(pictures: Any, track: VideoTrack, size: tuple[int, int]) -> Any:
     """Cut to the shape of ``size`` around the middle (FFmpeg has turned the picture upright by here)."""
     return pictures.filter("crop", *centre_of_shape(track, size))
 
 
-def _as_sdr(pictures: Any, track: VideoTrack, size: tuple[int, int]) -> Any:
+def as_sdr(pictures: Any, track: VideoTrack, size: tuple[int, int]) -> Any:
     """HDR tone-mapped to BT.709, once for all rungs and already at the largest one's size; SDR as it is."""
     if not needs_tone_map(track):
         return pictures
@@ -409,9 +364,9 @@ def _rung(branch: Any, job: VideoJob, output: VideoOutput) -> Any:
     pixels = nvenc.pixel_format(output.rung) if on_gpu else output_format(track, output.rung)
     kept = keeps_hdr(track, output.rung)
     if output.rung.fit == "cover" and (not needs_tone_map(track) or kept):
-        branch = _centre(branch, track, size)  # what was tone-mapped has been cut before
+        branch = centre(branch, track, size)  # what was tone-mapped has been cut before
     whole_on_gpu = job.decode == "gpu"
-    scaled = gpu.scaled(branch, output.rung) if whole_on_gpu else _scaled(branch, track, size, pixels, hdr=kept)
+    scaled = gpu.scaled(branch, output.rung) if whole_on_gpu else scaled_pictures(branch, track, size, pixels, hdr=kept)
     for kind in () if on_gpu and kept else _foreign_side_data(track, output.rung):
         scaled = scaled.filter("sidedata", mode="delete", type=kind)
     return scaled.filter("setparams", range="tv", color_primaries=primaries, color_trc=transfer, colorspace=matrix)
@@ -426,10 +381,10 @@ def _foreign_side_data(track: VideoTrack, rung: VideoRung) -> list[str]:
     return foreign
 
 
-def _scaled(
+def scaled_pictures(
     branch: Any, track: VideoTrack, size: tuple[int, int], pixels: str = "yuv420p", *, hdr: bool = False
 ) -> Any:
-    options = {"flags": _SCALE_FLAGS, "out_range": "tv"}
+    options = {"flags": SCALE_FLAGS, "out_range": "tv"}
     if is_rgb(track):
         # the scaler would take BT.601; HDR is still RGB here only where it is kept
         options["out_color_matrix"] = "bt2020" if hdr else "bt709"

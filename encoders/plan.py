@@ -130,7 +130,15 @@ def _video_jobs(
 ) -> Iterator[VideoJob]:
     """The jobs of each chunk in turn, of thousands of chunks too: what all share is spelled once."""
     track = probe.video[0]
-    range_ = (track, output_rate(track), ladder.gop_frames, VARIES, VARIES, ladder.damage_allowed)
+    range_ = (
+        track,
+        output_rate(track),
+        ladder.gop_frames,
+        ladder.segment_frames,
+        VARIES,
+        VARIES,
+        ladder.damage_allowed,
+    )
     first = []
     for group in rung_groups(ladder.video, track):
         job = _video_job(probe, ladder, cut[0], group, tools[0])
@@ -177,6 +185,7 @@ def _video_job(probe: Probe, ladder: Ladder, chunk: Chunk, group: RungGroup, thr
         track=track,
         frame_rate=FrameRate.of(output_rate(track)),
         gop_frames=ladder.gop_frames,
+        segment_frames=ladder.segment_frames,
         chunk=chunk,
         threads=threads,
         preroll_s=preroll_of(probe),
@@ -214,7 +223,7 @@ def preroll_of(probe: Probe) -> Fraction:
 
 def _shape(rung: VideoRung) -> dict[str, object]:
     """What of a rung shapes bytes: not its name, not when it is chosen and not the label its key goes by."""
-    apart = {"name", "label", "min_source_width", "hardware", "hardware_cq", "hardware_preset"}
+    apart = {"name", "label", "min_source_width", "hardware", "hardware_cq", "hardware_preset", "viewing"}
     return rung.model_dump(mode="json", exclude=apart)
 
 

@@ -29,6 +29,11 @@ class Packets:
     keys: tuple[bool, ...]
 
     @property
+    def shown_sizes(self) -> tuple[int, ...]:
+        """Bytes of the samples in order of presentation."""
+        return tuple(size for _, size in sorted(zip(self.pts, self.sizes, strict=True)))
+
+    @property
     def duration(self) -> Fraction:
         """Duration of the track as presented, after its edit list."""
         return self.duration_ticks * self.time_base

@@ -3,7 +3,7 @@
 import hashlib
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from encoders.dynamic import HDR10_PLUS, kept_dynamic
 from encoders.failures import said_plainly
 from encoders.hdr10plus import frames_command, metadata_file
 from encoders.naming import file_name
+from encoders.peaks import heaviest_load, lighter
 from encoders.scratch import private_folder
 from encoders.sidecar import check_side_files
 from encoders.sound import encode_sounds
@@ -37,6 +38,9 @@ RECIPE = 2
 _FURTHER_AHEAD_S = (Fraction(30), None)
 """A seek in an MPEG-TS, which has no index, can land a whole GOP too late; then the first frames are missing, which
 shows in the count, and the chunk is encoded again from further ahead; at last from the start of the file."""
+
+_TRIES = 4
+"""Encodes of a rung until its heaviest segment stays under the cap; one is the rule, a second mends what is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +123,42 @@ def _encode_targets(
 def _encode_video(
     job: VideoJob, source: Path, targets: Sequence[tuple[VideoOutput, Path]], on_progress: OnProgress | None
 ) -> Completed:
+    """Every target, exact in its frames and with no segment over its rung's cap.
+
+    A segment that came out too heavy has its rung encoded again under a lower cap: equal pictures take equal tries, so
+    bytes stay the same on every run.
+    """
+    wanted, spent = list(targets), list[Completed]()
+    for _ in range(_TRIES):
+        done, loads = _encode_exactly(job, source, wanted, on_progress)
+        spent.append(done)
+        wanted = [
+            (lighter(output, load), target) for (output, target), load in zip(wanted, loads, strict=True) if load > 1
+        ]
+        if not wanted:
+            return _together(spent)
+        log.warning("chunk.over_cap", job=job.digest[:12], rungs=[output.rung.name for output, _ in wanted])
+    message = (
+        f"Chunk {job.chunk.index}: rung '{wanted[0][0].rung.name}' does not stay under its max_bps, which is too low "
+        "for these pictures at this size: raise it in the profile."
+    )
+    raise EncodeFailed(message)
+
+
+def _together(spent: Sequence[Completed]) -> Completed:
+    return replace(
+        spent[0],
+        user_cpu_s=sum(done.user_cpu_s for done in spent),
+        system_cpu_s=sum(done.system_cpu_s for done in spent),
+        max_rss_bytes=max(done.max_rss_bytes for done in spent),
+    )
+
+
+def _encode_exactly(
+    job: VideoJob, source: Path, targets: Sequence[tuple[VideoOutput, Path]], on_progress: OnProgress | None
+) -> tuple[Completed, list[Fraction]]:
+    """Encode, from further ahead where frames are missing; the load of each target's heaviest segment."""
+    caps = {output.digest: output.rung.max_bps for output in job.outputs}
     hdr10_plus = _hdr10_plus(job, source, targets)
     for preroll_s in (job.preroll_s, *_FURTHER_AHEAD_S):
         for _, target in targets:
@@ -126,16 +166,13 @@ def _encode_video(
         command = video_command(job, source, targets, preroll_s, hdr10_plus)
         done = _run(command, job, _progress_of_pictures(job, on_progress), cwd=targets[0][1].parent)
         try:
-            for _, target in targets:
-                verify_video(target, frames=job.chunk.frames, rate=job.frame_rate.fraction, gop_frames=job.gop_frames)
+            return done, [_load(job, target, caps[output.digest]) for output, target in targets]
         except EncodeFailed as error:
             tail = "\n".join(complaints(done.stderr))
             if "-ss" not in command:
                 message = f"Chunk {job.chunk.index} (frames {job.chunk.start} to {job.chunk.end}): {error}"
                 raise EncodeFailed(message, tail) from None
             log.warning("chunk.preroll_too_short", job=job.digest[:12], preroll_s=str(preroll_s), found=str(error))
-        else:
-            return done
     raise AssertionError  # pragma: no cover - the last attempt has no seek
 
 
@@ -150,6 +187,12 @@ def _hdr10_plus(job: VideoJob, source: Path, targets: Sequence[tuple[VideoOutput
             path.write_text(told)
             return path.name
     return None
+
+
+def _load(job: VideoJob, target: Path, max_bps: int) -> Fraction:
+    rate = job.frame_rate.fraction
+    packets = verify_video(target, frames=job.chunk.frames, rate=rate, gop_frames=job.gop_frames)
+    return heaviest_load(packets.shown_sizes, job.segment_frames, rate, max_bps) if job.segment_frames else Fraction(0)
 
 
 def _run(command: Argv, job: VideoJob | AudioJob, on_line: Callable[[str], None], cwd: Path | None = None) -> Completed:

@@ -11,6 +11,7 @@ from encoders.complexity.hull import fitted
 from encoders.documents import EncodePlan
 from encoders.examine import EXAMINING
 from encoders.examine import examine as examine_master
+from encoders.joins import check_joins
 from encoders.naming import file_name
 from encoders.plan import plan_encode
 from encoders.probe import inspect_master
@@ -151,10 +152,12 @@ def assemble(place: Workplace, plan: EncodePlan) -> RenditionSet:
 
 
 def measure(place: Workplace, plan: EncodePlan, renditions: RenditionSet) -> RenditionSet:
-    """The same renditions with their VMAF."""
+    """The same renditions with their quality, and the evidence that chunks meet frame for frame."""
     source = master_path(plan.master, place.work_dir, place.open_bucket)
     subsample = place.settings.vmaf_subsample
-    return measure_quality(plan, renditions, source, place.work, place.work_dir, subsample=subsample)
+    measured = measure_quality(plan, renditions, source, place.work, place.work_dir, subsample=subsample)
+    evidence = check_joins(plan, measured, source, place.work, place.work_dir)
+    return measured.model_copy(update={"join_evidence": evidence})
 
 
 def package(place: Workplace, title_id: str, profile: PackagingProfile, renditions: RenditionSet) -> Package:

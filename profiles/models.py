@@ -51,6 +51,9 @@ class VideoRung(Document):
         default=None, ge=0, le=3, description="x264, x265: adaptive quantisation; none: the encoder's own (1)"
     )
     psychovisual: bool = Field(default=True, description="x264, x265: spend bits on detail that no metric counts")
+    viewing: Literal["auto", "tv", "phone", "4k"] = Field(
+        default="auto", description="whose eyes VMAF stands for; auto: a 4k screen above 1080 lines, a tv below"
+    )
     label: str = Field(default="SD", description="key label: SD to 576 lines, HD to 1080, then UHD or UHD_HDR")
     hardware: Literal["never", "prefer", "require"] = Field(
         default="never", description="NVENC: never; where a GPU worker is up, else the CPU; or only there"

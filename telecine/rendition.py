@@ -23,6 +23,8 @@ class Quality(Document):
     percentile_5: float
     frames_measured: int
     subsample: int = 1
+    psnr: float | None = Field(default=None, description="mean PSNR of luma over the same frames, dB")
+    windows: int = Field(default=1, description="parts of the title that were looked at, spread over it")
 
 
 class Loudness(Document):
@@ -78,6 +80,15 @@ class Rendition(Document):
     quality: Quality | None = None
 
 
+class JoinEvidence(Document):
+    """What was seen where chunks meet: both sides of each join of each video rendition, against the source."""
+
+    joins: int = Field(description="of the title")
+    looked_at: int
+    aligned: int = Field(description="sides whose pictures are the source's at their places and at no other")
+    still: int = Field(description="sides where nothing moves, so that a picture cannot be told from its neighbours")
+
+
 class RenditionSet(Document):
     """All renditions of one master under one plan; every video rendition has the same frames and IDR grid."""
 
@@ -87,6 +98,7 @@ class RenditionSet(Document):
     gop_frames: int
     segment_frames: int
     renditions: tuple[Rendition, ...]
+    join_evidence: JoinEvidence | None = None
 
     @property
     def video(self) -> tuple[Rendition, ...]:
