@@ -84,7 +84,8 @@ def joins_argv(
     span: Span, source: Path, renditions: Sequence[Path], targets: Sequence[Path], size: tuple[int, int], look: Look
 ) -> tuple[str, ...]:
     """One ffmpeg: the frames of a span as raw grey pictures of ``size``, first of the source, then of renditions."""
-    pictures = [grid_pictures(source_input(source, seek_options(span, look.preroll_s), 0), span).filter("setpts", "N")]
+    whole = grid_pictures(source_input(source, seek_options(span, look.preroll_s), 0), span)
+    pictures = [shown_part(whole, span, look.shape or size).filter("setpts", "N")]
     pictures += [_cut_out(path, span, look) for path in renditions]
     outputs = [
         ffmpeg.output(

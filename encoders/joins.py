@@ -82,10 +82,11 @@ def _decoded(
 ) -> list[list[Signature]]:
     """Signatures of every frame of a window: the source's, then those of each rendition."""
     outputs = [folder / f"{position}.gray" for position in range(len(made) + 1)]
-    span = Span(plan.probe.video[0], plan.frame_rate, *window)
+    rung = plan.ladder.video[0]
+    span = Span(plan.probe.video[0], plan.frame_rate, *window, cover=rung.fit == "cover")
     first = next(job.preroll_s for job in plan.jobs if isinstance(job, VideoJob))
     for preroll_s in (first, *_FURTHER_AHEAD_S):
-        look = Look(first_frame=plan.first_frame, preroll_s=preroll_s)
+        look = Look(first_frame=plan.first_frame, preroll_s=preroll_s, shape=(rung.width, rung.height))
         files = [path for _, path in made]
         run_tool(joins_command(span, source, files, outputs, (WIDTH, HEIGHT), look))
         found = [signatures(path.read_bytes()) for path in outputs]
