@@ -102,6 +102,8 @@ def centre_of_shape(track: VideoTrack, size: tuple[int, int]) -> tuple[int, int]
     shown = display_size(track)
     scale = min(shown[0] / size[0], shown[1] / size[1])
     samples = (track.height, track.width) if track.rotation % 180 else (track.width, track.height)
+    if track.crop:
+        samples = (track.crop.width, track.crop.height)
     width, height = (
         _even(side * scale * count / length, count) for side, length, count in zip(size, shown, samples, strict=True)
     )

@@ -13,7 +13,7 @@ from encoders.windows import Looked, active_image, may_be_interlaced, read_windo
 from profiles.load import load_profile
 from profiles.models import Profile
 from profiles.picture_policy import PicturePolicy, treated
-from profiles.select import choose_ladder, display_size, output_rate
+from profiles.select import centre_of_shape, choose_ladder, display_size, output_rate
 from profiles.source_checks import SourceChecks, UndecodableCheck
 from telecine.findings import FindingKind, clock
 from telecine.media import AudioTrack, Crop, FrameRate, Gap, Master, Probe, VideoTrack
@@ -152,6 +152,11 @@ def test_the_policy_decides_what_is_cut_and_how_many_frames_come_out():
 def test_a_turned_picture_is_cut_as_it_is_shown():
     track = a_track(rotation=90, crop=Crop(x=0, y=100, width=480, height=520), sample_aspect="2")
     assert display_size(track) == (480, 1040)
+
+
+def test_a_rung_that_covers_its_box_is_cut_out_of_the_image_inside_the_bars():
+    track = a_track("24", width=1920, height=1080, crop=Crop(x=0, y=140, width=1920, height=800))
+    assert centre_of_shape(track, (450, 800)) == (450, 800)
 
 
 def test_a_bare_off_in_a_profile_is_no_boolean():
