@@ -30,6 +30,7 @@ __all__ = [
     "audio_argv",
     "centre",
     "compiled",
+    "encoder_options",
     "grid_pictures",
     "loudness_argv",
     "made_loudness_argv",
@@ -111,7 +112,7 @@ def split_stream(stream: Any, count: int, by: str = "split") -> list[Any]:
 
 
 def _video_target(job: VideoJob, branch: Any, output: VideoOutput, target: Path, hdr10_plus: str | None) -> Any:
-    options = _video_options(job, output, hdr10_plus) | {
+    options = encoder_options(job, output, hdr10_plus) | {
         # the grid has decided already: nothing may duplicate or drop a frame behind the filters
         "fps_mode": "passthrough",
         "enc_time_base:v": str(1 / job.frame_rate.fraction),
@@ -135,7 +136,7 @@ def _joinable(job: VideoJob, output: VideoOutput) -> str:
     return ",".join((*again, f"setts=pts=PTS:dts=DTS-STARTDTS-{ahead}"))
 
 
-def _video_options(job: VideoJob, output: VideoOutput, hdr10_plus: str | None) -> dict[str, str]:
+def encoder_options(job: VideoJob, output: VideoOutput, hdr10_plus: str | None = None) -> dict[str, str]:
     rate = job.frame_rate.fraction
     rung = told(output.rung, job.segment_frames / rate) if job.segment_frames else output.rung
     if output.encoder == "gpu":

@@ -12,11 +12,12 @@ from encoders.complexity.curves import Curve
 from encoders.complexity.documents import ShotSurvey
 from encoders.documents import ShotCrf
 
-__all__ = ["allocate"]
+__all__ = ["allocate", "odds_of"]
 
 _STEP = 0.25
-_LOWEST, _HIGHEST = -4.0, 6.0
+_LOWEST, _HIGHEST = -3.0, 4.0
 """How far a shot's CRF may be from its rung's: beyond, trials of the title say too little of the shot."""
+_PERFECT = 100.0
 _WORST = 0.1
 """Share of the frames, the worst looking, whose quality is kept."""
 _ROUNDS = 40
@@ -33,8 +34,8 @@ class _Shot:
 def allocate(curve: Curve, crf: float, shots: Sequence[ShotSurvey], gain: float) -> tuple[tuple[ShotCrf, ...], float]:
     """CRFs of the shots of a rung encoded on ``curve`` at ``crf``, and the share of its bits they are to cost.
 
-    ``gain``: by how much the rung's VMAF differs between shots for each point the survey's differs. Nothing, and 1,
-    where no other spread is cheaper.
+    ``gain``: by how much shots differ on the rung, in the odds of their VMAF, for each step they differ in the survey.
+    Nothing, and 1, where no other spread is cheaper.
     """
     shown = _shots(curve, crf, shots, gain)
     target = _mean(shown, [0.0] * len(shown), crf)
@@ -51,10 +52,12 @@ def allocate(curve: Curve, crf: float, shots: Sequence[ShotSurvey], gain: float)
 
 
 def _shots(curve: Curve, crf: float, shots: Sequence[ShotSurvey], gain: float) -> list[_Shot]:
+    """Shots as far apart in the odds of their VMAF as the survey saw them, ``gain`` times, about the rung's own."""
     frames = sum(shot.frames for shot in shots)
-    surveyed = sum(shot.vmaf * shot.frames for shot in shots) / frames
-    mean = curve.vmaf_at(crf)
-    looks = [min(0.995 * curve.ceiling, max(1.0, mean + gain * (shot.vmaf - surveyed))) for shot in shots]
+    odds = [odds_of(shot.vmaf, _PERFECT) for shot in shots]
+    middle = sum(one * shot.frames for one, shot in zip(odds, shots, strict=True)) / frames
+    mean = odds_of(curve.vmaf_at(crf), curve.ceiling)
+    looks = [curve.ceiling / (1 + math.exp(-(mean + gain * (one - middle)))) for one in odds]
     worst = _floor([(look, shot.frames) for look, shot in zip(looks, shots, strict=True)])
     return [
         _Shot(
@@ -65,6 +68,12 @@ def _shots(curve: Curve, crf: float, shots: Sequence[ShotSurvey], gain: float) -
         )
         for shot, look in zip(shots, looks, strict=True)
     ]
+
+
+def odds_of(vmaf: float, ceiling: float) -> float:
+    """Logarithm of the odds of ``vmaf`` against its ceiling, kept off both ends."""
+    share = min(0.995, max(0.005, vmaf / ceiling))
+    return math.log(share / (1 - share))
 
 
 def _floor(looks: Sequence[tuple[float, int]]) -> float:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from encoders.complexity.allocate import allocate
+from encoders.complexity.allocate import allocate, odds_of
 from encoders.complexity.documents import ComplexityReport, RungChoice, ShotSurvey, TrialPoint
 from encoders.complexity.hull import Choice, Trials, choose, spared, tuned
 from encoders.complexity.survey import SURVEY_LINES, cut_stretches, survey_stretch
@@ -31,7 +31,7 @@ __all__ = ["Bench", "analyse"]
 
 log = get_logger(__name__)
 
-_ANALYSIS = 2
+_ANALYSIS = 3
 """Counts changes of the analysis: a new number makes every report new."""
 _VIEW = (1920, 1080)
 _SUBSAMPLE = 8
@@ -169,7 +169,7 @@ def _tried(
 ) -> tuple[list[TrialPoint], float]:
     def one(window: tuple[int, int]) -> tuple[list[Measured], float]:
         with private_folder(bench.work_dir) as folder:
-            measured, _, cpu_s = run_trial(scene, Trial(*window, tuple(rungs), view, _SUBSAMPLE), folder)
+            measured, cpu_s = run_trial(scene, Trial(*window, tuple(rungs), view, _SUBSAMPLE), folder)
             return measured, cpu_s
 
     with ThreadPoolExecutor(bench.at_once) as pool:
@@ -196,14 +196,17 @@ def _point(rung: VideoRung, seen: Sequence[Measured], rate: Fraction) -> TrialPo
 
 
 def _gain(gops: Sequence[GopSurvey], windows: Sequence[tuple[int, int]], points: Sequence[TrialPoint]) -> float:
-    """How far apart shots are at the viewing size for each point they are apart in the survey: least squares."""
-    by_start = {gop.start: gop.vmaf for gop in gops}
+    """How far apart shots are at the viewing size, in the odds of VMAF, for each step in the survey: least squares."""
+    by_start = {gop.start: odds_of(gop.vmaf, 100) for gop in gops}
     seen = [by_start[start] for start, _ in windows]
     mean = sum(seen) / len(seen)
     spread = sum((one - mean) ** 2 for one in seen)
     if not points or spread <= 0:
         return 1.0
-    slopes = [sum((s - mean) * (v - p.vmaf) for s, v in zip(seen, p.windows, strict=True)) / spread for p in points]
+    slopes = [
+        sum((one - mean) * odds_of(vmaf, 100) for one, vmaf in zip(seen, point.windows, strict=True)) / spread
+        for point in points
+    ]
     return min(_MOST_GAIN, max(_LEAST_GAIN, sum(slopes) / len(slopes)))
 
 

@@ -2,21 +2,25 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
-from encoders.complexity.trials import Measured, Scene, Trial, run_trial
+from encoders.complexity.graph import survey_argv, trial_quality_argv
+from encoders.complexity.trials import Measured, Scene, measured_of, scene_job
 from encoders.complexity.windows import GopSurvey
 from encoders.scratch import private_folder
 from encoders.tooling import run_tool
 from profiles.models import VideoRung
+from telecine.media import FrameRate
 
 __all__ = ["SURVEY_LINES", "Stretch", "cut_stretches", "survey_stretch"]
 
 SURVEY_LINES = 360
 _CRF = 28.0
-_SUBSAMPLE = 12
+_SUBSAMPLE = 6
+_STEP = 2
 _STRETCH_GOPS = 30
 _CUT_SCORE = 10
 """Score of scdet (of 100) from which two pictures belong to different shots: the filter's own default."""
@@ -43,39 +47,52 @@ def cut_stretches(first: int, total: int, gop_frames: int) -> tuple[Stretch, ...
 def survey_stretch(
     scene: Scene, stretch: Stretch, view: tuple[int, int], work_dir: Path
 ) -> tuple[list[GopSurvey], float]:
-    """GOPs of a stretch, and the CPU seconds it took."""
+    """GOPs of a stretch, and the CPU seconds it took. Raises EncodeFailed, ToolFailed.
+
+    Every second picture tells enough of a shot; of film inside fields all are needed to find its frames.
+    """
+    step = 1 if scene.track.telecined else _STEP
     rung = VideoRung(name="survey", width=view[0], height=view[1], crf=_CRF, max_bps=50_000_000)
-    trial = Trial(stretch.start, stretch.end, (rung,), view, _SUBSAMPLE)
+    coarse = replace(
+        scene,
+        rate=FrameRate.of(scene.rate.fraction / step),
+        gop_frames=max(1, round(scene.gop_frames / step)),
+    )
+    job = scene_job(coarse, -(-stretch.start // step), -(-stretch.end // step), (rung,))
     with private_folder(work_dir) as folder:
-        (measured,), reference, cpu_s = run_trial(scene, trial, folder)
-        cuts, more_s = _cuts(reference, folder)
-    return _gops(stretch, scene.gop_frames, measured, cuts), cpu_s + more_s
+        reference, made = folder / "reference.mp4", folder / "survey.mp4"
+        done = run_tool(survey_argv(job, scene.source, (reference, made), "cuts.txt", thinned=step > 1), cwd=folder)
+        seen = run_tool(trial_quality_argv(reference, [(made, "vmaf.json")], view, _SUBSAMPLE), cwd=folder)
+        measured = measured_of(made, folder / "vmaf.json", job.chunk.frames, _SUBSAMPLE)
+        scores = [float(score) for score in _SCORE.findall((folder / "cuts.txt").read_text())]
+    cuts = [frame for frame, score in enumerate(scores) if score >= _CUT_SCORE]
+    cpu_s = sum(run.user_cpu_s + run.system_cpu_s for run in (done, seen))
+    return _gops(
+        stretch, scene.gop_frames, measured, cuts, Fraction(job.chunk.frames, stretch.end - stretch.start)
+    ), cpu_s
 
 
-def _cuts(reference: Path, folder: Path) -> tuple[set[int], float]:
-    """Frames of the stretch that begin a shot."""
-    graph = f"scdet=threshold={_CUT_SCORE},metadata=print:key=lavfi.scd.score:file=cuts.txt"
-    argv = ("ffmpeg", "-v", "error", "-nostdin", "-i", f"file:{reference}", "-vf", graph, "-f", "null", "-")
-    done = run_tool(argv, cwd=folder)
-    scores = [float(score) for score in _SCORE.findall((folder / "cuts.txt").read_text())]
-    return {n for n, score in enumerate(scores) if score >= _CUT_SCORE}, done.user_cpu_s + done.system_cpu_s
+def _gops(
+    stretch: Stretch, gop_frames: int, measured: Measured, cuts: Sequence[int], coarse: Fraction
+) -> list[GopSurvey]:
+    """GOPs of the title's own grid; ``coarse``: frames of the survey for each of its frames.
 
-
-def _gops(stretch: Stretch, gop_frames: int, measured: Measured, cuts: set[int]) -> list[GopSurvey]:
-    """A cut begins a shot at the key frame that is nearest to it."""
-    begins = {round(cut / gop_frames) for cut in cuts}
-    frames = stretch.end - stretch.start
-    edges = [*range(0, frames, gop_frames), frames]
-    return [
-        GopSurvey(
-            start=stretch.start + start,
-            end=stretch.start + end,
-            bits=sum(measured.bits[start:end]),
-            vmaf=_mean_near(measured.scores, start, end),
-            begins_shot=number in begins,
+    A cut begins a shot at the key frame that is nearest to it.
+    """
+    begins = {round(cut / coarse / gop_frames) for cut in cuts}
+    frames, found = stretch.end - stretch.start, []
+    for number, (start, end) in enumerate(pairwise([*range(0, frames, gop_frames), frames])):
+        first, stop = round(start * coarse), max(round(start * coarse) + 1, round(end * coarse))
+        found.append(
+            GopSurvey(
+                start=stretch.start + start,
+                end=stretch.start + end,
+                bits=sum(measured.bits[first:stop]),
+                vmaf=_mean_near(measured.scores, first, stop),
+                begins_shot=number in begins,
+            )
         )
-        for number, (start, end) in enumerate(pairwise(edges))
-    ]
+    return found
 
 
 def _mean_near(scores: dict[int, float], start: int, end: int) -> float:
