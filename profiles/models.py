@@ -50,6 +50,9 @@ class VideoRung(Document):
     aq_strength: float | None = Field(
         default=None, ge=0, le=3, description="x264, x265: adaptive quantisation; none: the encoder's own (1)"
     )
+    b_frames: int | None = Field(
+        default=None, ge=0, le=16, description="x264, x265: B-frames in a row, at most; none: the preset's"
+    )
     psychovisual: bool = Field(default=True, description="x264, x265: spend bits on detail that no metric counts")
     viewing: Literal["auto", "tv", "phone", "4k"] = Field(
         default="auto", description="whose eyes VMAF stands for; auto: a 4k screen above 1080 lines, a tv below"

@@ -39,6 +39,8 @@ def tuning_parameters(rung: VideoRung, chunk: Chunk, shots: Sequence[ShotCrf]) -
     parameters = {} if rung.psychovisual else {"no-psy": "1"}
     if rung.aq_strength is not None:
         parameters["aq-strength"] = f"{rung.aq_strength:g}"
+    if rung.b_frames is not None:
+        parameters["bframes"] = str(rung.b_frames)
     if shots:
         parameters["zones"] = zones(rung.crf, chunk, shots)
     return parameters

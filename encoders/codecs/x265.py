@@ -15,6 +15,8 @@ def tuning_parameters(rung: VideoRung, chunk: Chunk, shots: Sequence[ShotCrf]) -
     parameters = {} if rung.psychovisual else {"psy-rd": "0", "psy-rdoq": "0"}
     if rung.aq_strength is not None:
         parameters["aq-strength"] = f"{rung.aq_strength:g}"
+    if rung.b_frames is not None:
+        parameters["bframes"] = str(rung.b_frames)
     if shots:
         parameters["zones"] = zones(rung.crf, chunk, shots)
     return parameters

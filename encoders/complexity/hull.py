@@ -14,8 +14,8 @@ from profiles.select import label_of
 __all__ = ["TUNING", "Choice", "Trials", "choose", "fitted", "spared", "tuned"]
 
 TUNING: dict[VideoCodec, dict[str, object]] = {
-    VideoCodec.X264: {"psychovisual": False, "aq_strength": 0.3},
-    VideoCodec.X265: {"psychovisual": False, "aq_strength": 0.3},
+    VideoCodec.X264: {"psychovisual": False, "aq_strength": 0.3, "b_frames": 5},
+    VideoCodec.X265: {"psychovisual": False, "aq_strength": 0.3, "b_frames": 5},
 }
 """What a tuned rung says differently, by encoder. Others have no such settings."""
 
