@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from telecine.tools import tool_path
 
@@ -64,8 +65,19 @@ def print_ratios(rounds: Sequence[Mapping[str, Cost]], ours: str) -> None:
         )
 
 
-def vmaf(clip: Path, renditions: Sequence[Path], size: tuple[int, int], subsample: int, folder: Path) -> list[str]:
-    """Mean and 5th percentile of VMAF of each rendition, frame by number, scaled up to ``size``; with its kb/s."""
+class Seen(NamedTuple):
+    """A rendition: bits a second, mean VMAF and its 5th percentile."""
+
+    bps: float
+    mean: float
+    fifth: float
+
+    def __str__(self) -> str:
+        return f"{self.bps / 1000:.0f} kb/s VMAF {self.mean:.2f} (5th percentile {self.fifth:.2f})"
+
+
+def vmaf(clip: Path, renditions: Sequence[Path], size: tuple[int, int], subsample: int, folder: Path) -> list[Seen]:
+    """VMAF of each rendition, frame by number, scaled up to ``size``."""
     # one name of colour on both sides: where a source names none, a filter of two inputs would convert one of them
     named = "setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
     scaled = f"scale={size[0]}:{size[1]}:flags=bicubic+accurate_rnd,setsar=1,format=yuv420p,{named}"
@@ -82,11 +94,11 @@ def vmaf(clip: Path, renditions: Sequence[Path], size: tuple[int, int], subsampl
     return [_quality(path, folder / f"{n}.json") for n, path in enumerate(renditions)]
 
 
-def _quality(path: Path, log: Path) -> str:
+def _quality(path: Path, log: Path) -> Seen:
     frames = json.loads(log.read_text())["frames"]
     scores = sorted(frame["metrics"]["vmaf"] for frame in frames if "vmaf" in frame["metrics"])
     fifth = scores[max(0, -(-5 * len(scores) // 100) - 1)]
-    return f"{kilobits(path):.0f} kb/s VMAF {statistics.fmean(scores):.2f} (5th percentile {fifth:.2f})"
+    return Seen(kilobits(path) * 1000, statistics.fmean(scores), fifth)
 
 
 def kilobits(path: Path) -> float:

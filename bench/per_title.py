@@ -3,7 +3,8 @@
     .venv/bin/python bench/per_title.py CLIP [--profile netflix] [--codec x264] [--modes title shot] [--keep FOLDER]
 
 Encodes the profile's SDR rungs of one codec three times with the project's own line (plan, chunks, joins): as the
-catalogue says, per title, per shot. Quality is VMAF of every --subsample-th frame at the size of the largest rung. The
+catalogue says (CRFs under caps), per title, per shot; and by hand as fixed ladders usually are, at the caps as average
+rates. Quality is VMAF of every --subsample-th frame at the size of the largest rung. The
 BD-rate integrates the difference of log bits over the VMAF range both ladders reach (piecewise cubic through the
 rungs, as in ITU-T work; negative: fewer bits). --keep makes encodes look-ups when run again.
 """
@@ -16,6 +17,8 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
+
+from pairing import measured, vmaf
 
 from encoders.assemble import assemble
 from encoders.complexity.analyse import Bench, analyse
@@ -32,6 +35,7 @@ from profiles.per_title import PerTitle
 from profiles.select import choose_ladder
 from telecine.settings import load_settings, usable_cores
 from telecine.storage.local import LocalStore
+from telecine.tools import tool_path
 
 
 def made(probe, ladder, shots, store, folder, subsample):
@@ -87,6 +91,20 @@ def peak_of_segments(rendition, store, folder, segment_frames):
     )
 
 
+def nominal(clip, plan, subsample, folder):
+    """The ladder as it is usually made: each rung's cap as its average rate for every title (ABR, peaks within 7 %)."""
+    made, gop = [], str(plan.ladder.gop_frames)
+    for rung in plan.ladder.video:
+        rate, path = rung.max_bps, folder / f"nominal-{rung.name}.mp4"
+        picture = ["-vf", f"scale={rung.width}:{rung.height}:flags=bicubic,setsar=1,format=yuv420p", "-an"]
+        caps = ["-b:v", str(rate), "-maxrate", str(rate * 107 // 100), "-bufsize", str(rate * 3 // 2)]
+        fixed = ["-g", gop, "-keyint_min", gop, "-sc_threshold", "0", "-preset", rung.preset, "-c:v", "libx264"]
+        measured([[tool_path("ffmpeg"), "-v", "error", "-y", "-i", str(clip), *picture, *fixed, *caps, str(path)]])
+        made.append(path)
+    size = max((rung.width, rung.height) for rung in plan.ladder.video)
+    return vmaf(clip, made, size, subsample, folder)
+
+
 def show(name, plan, renditions, store, folder):
     caps = {rung.name: rung for rung in plan.ladder.video}
     for r in renditions:
@@ -117,18 +135,25 @@ def main():
     plan, fixed, encode_cpu_s = made(probe, ladder, {}, store, work, options.subsample)
     show("fixed", plan, fixed, store, work)
     anchor = [(r.average_bps, r.quality.mean) for r in fixed]
+    usual = nominal(options.clip.resolve(), plan, options.subsample, work) if options.codec == "x264" else []
+    for seen, rung in zip(usual, ladder.video, strict=False):
+        print(f"rates  {rung.name:10} {rung.width}x{rung.height} average {rung.max_bps / 1e6:g} Mb/s asked: {seen}")
     for mode in options.modes:
         bench = Bench(options.clip.resolve(), store, work, at_once=usable_cores(), toolchain=toolchain())
         report = analyse(probe, ladder, PerTitle(mode=mode), bench)
         chosen, shots = fitted(ladder, report)
         plan, renditions, cpu_s = made(probe, chosen, shots, store, work, options.subsample)
         show(mode, plan, renditions, store, work)
-        saved, low, high = bd_rate(anchor, [(r.average_bps, r.quality.mean) for r in renditions])
+        ours = [(r.average_bps, r.quality.mean) for r in renditions]
+        saved, low, high = bd_rate(anchor, ours)
         worse = [
             r.name for r, f in zip(renditions, fixed, strict=True) if r.quality.percentile_5 < f.quality.percentile_5
         ]
         share = f"{report.cpu_s / encode_cpu_s:.3f} of the fixed ladder's" if encode_cpu_s else "encodes were kept"
-        print(f"{mode}: BD-rate {saved:+.1%} over VMAF {low:.1f} to {high:.1f}")
+        print(f"{mode}: BD-rate {saved:+.1%} against the catalogue's capped CRF, VMAF {low:.1f} to {high:.1f}")
+        if usual:
+            saved, low, high = bd_rate([(seen.bps, seen.mean) for seen in usual], ours)
+            print(f"{mode}: BD-rate {saved:+.1%} against the same rungs at fixed rates, VMAF {low:.1f} to {high:.1f}")
         print(f"{mode}: analysis {report.cpu_s:.1f} CPU-s ({share})")
         print(
             f"{mode}: encode {cpu_s:.0f} CPU-s; 5th percentile below the fixed ladder's: {', '.join(worse) or 'none'}"
