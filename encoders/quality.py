@@ -58,6 +58,8 @@ def measure(
     A rendition measured before is looked up, the rest of one kind share one decode of the source.
     Raises EncodeFailed when fewer frames were compared than planned.
     """
+    if not renditions.video:
+        return renditions
     sampling = choose_sampling(plan.first_frame, plan.total_frames, plan.frame_rate.fraction, subsample)
     track, rungs = plan.probe.video[0], {rung.name: rung for rung in plan.ladder.video}
     known: dict[str, Quality] = {}
