@@ -12,15 +12,26 @@ from encoders.complexity.curves import Curve
 from encoders.complexity.documents import ShotSurvey
 from encoders.documents import ShotCrf
 
-__all__ = ["allocate", "odds_of"]
+__all__ = ["Likeness", "allocate", "odds_of"]
 
 _STEP = 0.25
-_LOWEST, _HIGHEST = -3.0, 4.0
+_LOWEST, _HIGHEST = -2.0, 2.0
 """How far a shot's CRF may be from its rung's: beyond, trials of the title say too little of the shot."""
 _PERFECT = 100.0
 _WORST = 0.1
 """Share of the frames, the worst looking, whose quality is kept."""
 _ROUNDS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """How far what the survey saw of shots holds at the size of a rung: nothing (0) to as it is (1).
+
+    ``looks``: differences in the odds of VMAF; ``bits``: differences in the logarithm of bits.
+    """
+
+    looks: float = 1.0
+    bits: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +42,14 @@ class _Shot:
     kept: float
 
 
-def allocate(curve: Curve, crf: float, shots: Sequence[ShotSurvey], gain: float) -> tuple[tuple[ShotCrf, ...], float]:
+def allocate(
+    curve: Curve, crf: float, shots: Sequence[ShotSurvey], likeness: Likeness
+) -> tuple[tuple[ShotCrf, ...], float]:
     """CRFs of the shots of a rung encoded on ``curve`` at ``crf``, and the share of its bits they are to cost.
 
-    ``gain``: by how much shots differ on the rung, in the odds of their VMAF, for each step they differ in the survey.
     Nothing, and 1, where no other spread is cheaper.
     """
-    shown = _shots(curve, crf, shots, gain)
+    shown = _shots(curve, crf, shots, likeness)
     target = _mean(shown, [0.0] * len(shown), crf)
     low, high = 1e-9, 1e9
     for _ in range(_ROUNDS):  # the price of a point of VMAF, by bisection
@@ -51,19 +63,19 @@ def allocate(curve: Curve, crf: float, shots: Sequence[ShotSurvey], gain: float)
     return tuple(ShotCrf(start=s.survey.start, end=s.survey.end, crf=crf + offset) for s, offset in spread), cost
 
 
-def _shots(curve: Curve, crf: float, shots: Sequence[ShotSurvey], gain: float) -> list[_Shot]:
-    """Shots as far apart in the odds of their VMAF as the survey saw them, ``gain`` times, about the rung's own."""
+def _shots(curve: Curve, crf: float, shots: Sequence[ShotSurvey], likeness: Likeness) -> list[_Shot]:
+    """Shots as far apart about the rung's own quality as their survey and its likeness say."""
     frames = sum(shot.frames for shot in shots)
     odds = [odds_of(shot.vmaf, _PERFECT) for shot in shots]
     middle = sum(one * shot.frames for one, shot in zip(odds, shots, strict=True)) / frames
     mean = odds_of(curve.vmaf_at(crf), curve.ceiling)
-    looks = [curve.ceiling / (1 + math.exp(-(mean + gain * (one - middle)))) for one in odds]
+    looks = [curve.ceiling / (1 + math.exp(-(mean + likeness.looks * (one - middle)))) for one in odds]
     worst = _floor([(look, shot.frames) for look, shot in zip(looks, shots, strict=True)])
     return [
         _Shot(
             survey=shot,
             curve=curve.through(crf, look),
-            bits=shot.bits_per_frame * shot.frames,
+            bits=max(1.0, shot.bits_per_frame) ** likeness.bits * shot.frames,
             kept=min(look, worst),
         )
         for shot, look in zip(shots, looks, strict=True)

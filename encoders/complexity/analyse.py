@@ -1,5 +1,6 @@
 """The analysis of one title: survey, trials, hull, shots. Its report is a look-up when it was made before."""
 
+import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
@@ -7,7 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from encoders.complexity.allocate import allocate, odds_of
+from encoders.complexity.allocate import Likeness, allocate, odds_of
 from encoders.complexity.documents import ComplexityReport, RungChoice, ShotSurvey, TrialPoint
 from encoders.complexity.hull import Choice, Trials, choose, spared, tuned
 from encoders.complexity.survey import SURVEY_LINES, cut_stretches, survey_stretch
@@ -31,7 +32,7 @@ __all__ = ["Bench", "analyse"]
 
 log = get_logger(__name__)
 
-_ANALYSIS = 3
+_ANALYSIS = 4
 """Counts changes of the analysis: a new number makes every report new."""
 _VIEW = (1920, 1080)
 _SUBSAMPLE = 8
@@ -43,7 +44,7 @@ _CRFS = {
 }
 """Two CRFs a size, about where ladders lie."""
 _UNCAPPED = 60_000_000
-_LEAST_GAIN, _MOST_GAIN = 0.3, 1.5
+_MOST_GAIN = 1.5
 
 
 class Bench:
@@ -95,9 +96,9 @@ def _analysed(
         points += found
         measured = iter(found)
         trials = Trials([None if rung is left_out else next(measured) for rung in own], list(measured))
-        gain = _gain(gops, windows, trials.tried)
+        likeness = _likeness(gops, windows, trials.tried)
         pairs = zip(own, choose(own, trials), strict=True)
-        choices += [_with_shots(rung, choice, shots, policy, gain) for rung, choice in pairs]
+        choices += [_with_shots(rung, choice, shots, policy, likeness) for rung, choice in pairs]
     return ComplexityReport(
         digest="",
         mode="shot" if policy.mode == "shot" else "title",
@@ -192,30 +193,37 @@ def _point(rung: VideoRung, seen: Sequence[Measured], rate: Fraction) -> TrialPo
         bps=float(sum(sum(m.bits) for m in seen) * rate / frames),
         vmaf=sum(means) / len(means),
         windows=tuple(means),
+        window_bits=tuple(sum(m.bits) / len(m.bits) for m in seen),
     )
 
 
-def _gain(gops: Sequence[GopSurvey], windows: Sequence[tuple[int, int]], points: Sequence[TrialPoint]) -> float:
-    """How far apart shots are at the viewing size, in the odds of VMAF, for each step in the survey: least squares."""
-    by_start = {gop.start: odds_of(gop.vmaf, 100) for gop in gops}
+def _likeness(gops: Sequence[GopSurvey], windows: Sequence[tuple[int, int]], points: Sequence[TrialPoint]) -> Likeness:
+    """What the survey of a shot says of it at the sizes of the trials, told from the windows both have seen."""
+    by_start = {gop.start: gop for gop in gops}
     seen = [by_start[start] for start, _ in windows]
-    mean = sum(seen) / len(seen)
-    spread = sum((one - mean) ** 2 for one in seen)
-    if not points or spread <= 0:
-        return 1.0
-    slopes = [
-        sum((one - mean) * odds_of(vmaf, 100) for one, vmaf in zip(seen, point.windows, strict=True)) / spread
-        for point in points
-    ]
-    return min(_MOST_GAIN, max(_LEAST_GAIN, sum(slopes) / len(slopes)))
+    odds = [odds_of(gop.vmaf, 100) for gop in seen]
+    bits = [math.log(max(1.0, gop.bits / (gop.end - gop.start))) for gop in seen]
+    looks = [_slope(odds, [odds_of(vmaf, 100) for vmaf in point.windows]) for point in points]
+    costs = [_slope(bits, [math.log(each) for each in point.window_bits]) for point in points]
+    return Likeness(
+        looks=min(_MOST_GAIN, max(0.0, sum(looks) / len(looks))),
+        bits=min(1.0, max(0.0, sum(costs) / len(costs))),
+    )
+
+
+def _slope(across: Sequence[float], up: Sequence[float]) -> float:
+    """Of the line through pairs by least squares; 0 where all lie at one place."""
+    mean = sum(across) / len(across)
+    spread = sum((one - mean) ** 2 for one in across)
+    return sum((one - mean) * other for one, other in zip(across, up, strict=True)) / spread if spread > 0 else 0.0
 
 
 def _with_shots(
-    fixed: VideoRung, choice: Choice, shots: Sequence[ShotSurvey], policy: PerTitle, gain: float
+    fixed: VideoRung, choice: Choice, shots: Sequence[ShotSurvey], policy: PerTitle, likeness: Likeness
 ) -> RungChoice:
     spread, share = tuple[ShotCrf, ...](), 1.0
     if policy.mode == "shot" and len(shots) > 1:
-        spread, share = allocate(choice.curve, choice.rung.crf, shots, gain)
+        spread, share = allocate(choice.curve, choice.rung.crf, shots, likeness)
     return RungChoice(
         fixed=fixed,
         chosen=choice.rung,

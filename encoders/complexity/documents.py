@@ -36,6 +36,7 @@ class TrialPoint(Document):
     bps: float = Field(description="bits a second over the sampled windows")
     vmaf: float
     windows: tuple[float, ...] = Field(description="mean VMAF of each window, in the order of the windows")
+    window_bits: tuple[float, ...] = Field(default=(), description="bits a frame of each window, likewise")
 
 
 class RungChoice(Document):

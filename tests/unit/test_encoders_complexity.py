@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from encoders.codecs.zones import mean_crf, zones
-from encoders.complexity.allocate import allocate
+from encoders.complexity.allocate import Likeness, allocate
 from encoders.complexity.curves import SLOPE, Curve, curve_through
 from encoders.complexity.documents import ComplexityReport, RungChoice, ShotSurvey, TrialPoint
 from encoders.complexity.hull import Trials, choose, fitted, spared, tuned
@@ -125,7 +125,7 @@ def test_bits_move_from_shots_that_look_perfect_anyway():
     perfect, good, worst = (480, 40_000, 98.0), (600, 20_000, 90.0), (60, 30_000, 70.0)
     curve = a_curve(ceiling=100, middle=42)
     crf = curve.crf_for(92)
-    spread, share = allocate(curve, crf, shots(perfect, good, worst), 1.0)
+    spread, share = allocate(curve, crf, shots(perfect, good, worst), Likeness())
     assert share < 0.99
     assert spread[0].crf > crf > spread[1].crf
     assert [(shot.start, shot.end) for shot in spread] == [(0, 480), (480, 1080), (1080, 1140)]
@@ -135,12 +135,17 @@ def test_shots_that_look_worst_are_not_made_worse():
     hardest = (120, 400_000, 60.0)
     curve = a_curve(ceiling=100, middle=42)
     crf = curve.crf_for(85)
-    spread, _ = allocate(curve, crf, shots((600, 10_000, 90.0), hardest, (600, 12_000, 88.0)), 1.0)
+    spread, _ = allocate(curve, crf, shots((600, 10_000, 90.0), hardest, (600, 12_000, 88.0)), Likeness())
     assert not spread or spread[1].crf <= crf
 
 
+def test_what_the_survey_cannot_tell_of_a_size_moves_nothing():
+    told_apart = shots((480, 40_000, 98.0), (600, 20_000, 90.0), (60, 30_000, 70.0))
+    assert allocate(a_curve(), 25, told_apart, Likeness(looks=0, bits=0)) == ((), 1.0)
+
+
 def test_equal_shots_need_no_crf_of_their_own():
-    assert allocate(a_curve(), 25, shots(*[(240, 20_000, 90.0)] * 4), 1.0) == ((), 1.0)
+    assert allocate(a_curve(), 25, shots(*[(240, 20_000, 90.0)] * 4), Likeness()) == ((), 1.0)
 
 
 def a_gop(number, bits, vmaf=90.0, *, begins=False):
