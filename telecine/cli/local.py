@@ -20,8 +20,10 @@ def plan(
     """Dry run: what is in the master, which ladder it gets, how it is cut, how large it may become."""
     from pipeline.make import plan_only  # noqa: PLC0415 - keeps the other commands quick
     from pipeline.submission import request_from  # noqa: PLC0415
+    from profiles.load import load_profile  # noqa: PLC0415
 
-    found = plan_only(request_from({"master_uri": master, "profile": profile, "sound_uri": sound}), load_settings())
+    settings = load_settings()
+    found = plan_only(request_from({"master_uri": master, "profile": profile, "sound_uri": sound}), settings)
     if as_json:
         print_json(found)
         return
@@ -46,6 +48,8 @@ def plan(
         else ""
     )
     say(f"{cut}{len(found.jobs)} encode jobs; at most {found.expected_bytes / 1e6:.1f} MB")
+    if load_profile(profile, settings.catalogue_dir).per_title.mode != "off":
+        say("Sizes and CRFs of the SDR rungs are fitted to this title when it is made; the caps stay.")
 
 
 def make(
