@@ -9,7 +9,7 @@ import ffmpeg
 
 from encoders import gpu
 from encoders.codecs import aac, eac3, nvenc, svtav1, vp9, x264, x265
-from encoders.codecs.zones import mean_crf
+from encoders.codecs.zones import mean_crf, tuning_parameters
 from encoders.documents import AudioJob, AudioOutput, VideoJob, VideoOutput
 from encoders.dynamic import DOLBY_VISION_KEPT, HDR10_PLUS, kept_dynamic
 from encoders.light import hevc_light
@@ -144,13 +144,13 @@ def encoder_options(job: VideoJob, output: VideoOutput, hdr10_plus: str | None =
     pq = keeps_hdr(job.track, rung) and dynamic_range(job.track) == "PQ"
     match rung.codec:
         case VideoCodec.X264:
-            tuning = x264.tuning_parameters(rung, job.chunk, output.shots)
+            tuning = tuning_parameters(rung, job.chunk, output.shots, x264.PLAIN)
             return x264.video_options(rung, rate, job.gop_frames, job.threads, tuning=tuning)
         case VideoCodec.X265:
             kept, light = kept_dynamic(job.track, rung), hevc_light(job.track)
             if hdr10_plus and HDR10_PLUS in kept:
                 light["dhdr10-info"] = hdr10_plus
-            spelled = {"light": light, "tuning": x265.tuning_parameters(rung, job.chunk, output.shots)}
+            spelled = {"light": light, "tuning": tuning_parameters(rung, job.chunk, output.shots, x265.PLAIN)}
             options = x265.video_options(rung, job.gop_frames, job.threads, pq=pq, **spelled)
             # Dolby Vision's box in MP4 is none of ISO's, which FFmpeg calls unofficial
             dolby_vision = {"dolbyvision": "1", "strict": "unofficial"}

@@ -1,13 +1,14 @@
 """H.264 by x264: capped constant quality on a fixed key-frame grid, the same bytes on every run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from fractions import Fraction
 
-from encoders.codecs.zones import zones
-from encoders.documents import Chunk, ShotCrf
 from profiles.models import VideoRung
 
-__all__ = ["level_for", "tuning_parameters", "video_options"]
+__all__ = ["PLAIN", "level_for", "video_options"]
+
+PLAIN = {"no-psy": "1"}
+"""Parameters that leave out what eyes like and no metric counts."""
 
 # ITU-T H.264 (08/2021), table A-1: level, macroblocks a second, macroblocks a frame, High profile bits a second
 _LEVELS = (
@@ -34,22 +35,10 @@ def level_for(width: int, height: int, rate: Fraction, max_bps: int) -> str:
     return _LARGEST
 
 
-def tuning_parameters(rung: VideoRung, chunk: Chunk, shots: Sequence[ShotCrf]) -> dict[str, str]:
-    """What x264 is told beyond FFmpeg's options: how bits are spread inside pictures, and between shots."""
-    parameters = {} if rung.psychovisual else {"no-psy": "1"}
-    if rung.aq_strength is not None:
-        parameters["aq-strength"] = f"{rung.aq_strength:g}"
-    if rung.b_frames is not None:
-        parameters["bframes"] = str(rung.b_frames)
-    if shots:
-        parameters["zones"] = zones(rung.crf, chunk, shots)
-    return parameters
-
-
 def video_options(
     rung: VideoRung, rate: Fraction, gop_frames: int, threads: int, *, tuning: Mapping[str, str]
 ) -> dict[str, str]:
-    """FFmpeg output options of one video rung; ``tuning`` as ``tuning_parameters`` gives it."""
+    """FFmpeg output options of one video rung; ``tuning`` as ``zones.tuning_parameters`` gives it."""
     gop = str(gop_frames)
     return {
         "c:v": "libx264",

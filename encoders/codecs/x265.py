@@ -1,25 +1,14 @@
 """HEVC by x265, Main 10: capped constant quality on a fixed key-frame grid, the same bytes on every run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 
-from encoders.codecs.zones import zones
-from encoders.documents import Chunk, ShotCrf
 from profiles.models import VideoRung
 
-__all__ = ["tuning_parameters", "video_options"]
+__all__ = ["PLAIN", "video_options"]
 
-
-def tuning_parameters(rung: VideoRung, chunk: Chunk, shots: Sequence[ShotCrf]) -> dict[str, str]:
-    """How bits are spread inside pictures, and between shots."""
-    parameters = {} if rung.psychovisual else {"psy-rd": "0", "psy-rdoq": "0"}
-    if rung.aq_strength is not None:
-        parameters["aq-strength"] = f"{rung.aq_strength:g}"
-    if rung.b_frames is not None:
-        parameters["bframes"] = str(rung.b_frames)
-    if shots:
-        parameters["zones"] = zones(rung.crf, chunk, shots)
-    return parameters
+PLAIN = {"psy-rd": "0", "psy-rdoq": "0"}
+"""Parameters that leave out what eyes like and no metric counts."""
 
 
 def video_options(
@@ -33,7 +22,7 @@ def video_options(
 ) -> dict[str, str]:
     """FFmpeg output options of one video rung. ``pq``: ``light``, static HDR10 metadata, goes into SEI.
 
-    ``tuning`` as ``tuning_parameters`` gives it.
+    ``tuning`` as ``zones.tuning_parameters`` gives it.
     """
     kilobits = rung.max_bps // 1000
     parameters = {

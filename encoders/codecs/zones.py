@@ -1,15 +1,29 @@
-"""Zones of x264 and x265: stretches of one encode with a quality of their own. Pure."""
+"""What x264 and x265 have in common of how bits are spread: inside pictures, and between shots (zones). Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from encoders.documents import Chunk, ShotCrf
 from profiles.models import VideoCodec, VideoRung
 
-__all__ = ["mean_crf", "zones"]
+__all__ = ["mean_crf", "tuning_parameters", "zones"]
 
 _WHOLE_CRF = {VideoCodec.VP9, VideoCodec.SVT_AV1}
 """Encoders whose CRF is a whole number."""
+
+
+def tuning_parameters(
+    rung: VideoRung, chunk: Chunk, shots: Sequence[ShotCrf], plain: Mapping[str, str]
+) -> dict[str, str]:
+    """Parameters besides FFmpeg's options; ``plain`` are those that leave psychovisual optimisation out."""
+    parameters = {} if rung.psychovisual else dict(plain)
+    if rung.aq_strength is not None:
+        parameters["aq-strength"] = f"{rung.aq_strength:g}"
+    if rung.b_frames is not None:
+        parameters["bframes"] = str(rung.b_frames)
+    if shots:
+        parameters["zones"] = zones(rung.crf, chunk, shots)
+    return parameters
 
 
 def zones(crf: float, chunk: Chunk, shots: Sequence[ShotCrf]) -> str:
