@@ -32,7 +32,7 @@ __all__ = ["Bench", "analyse"]
 
 log = get_logger(__name__)
 
-_ANALYSIS = 5
+_ANALYSIS = 6
 """Counts changes of the analysis: a new number makes every report new."""
 _VIEW = (1920, 1080)
 _SUBSAMPLE = 8
