@@ -21,13 +21,12 @@ def tuning_parameters(
         parameters["aq-strength"] = f"{rung.aq_strength:g}"
     if rung.b_frames is not None:
         parameters["bframes"] = str(rung.b_frames)
-    if shots:
-        parameters["zones"] = zones(rung.crf, chunk, shots)
-    return parameters
+    told = zones(rung.crf, chunk, shots)
+    return parameters | ({"zones": told} if told else {})
 
 
 def zones(crf: float, chunk: Chunk, shots: Sequence[ShotCrf]) -> str:
-    """The ``zones`` parameter. A zone's factor divides the quantiser's scale, which doubles every 6 steps of CRF."""
+    """The ``zones`` parameter, empty where every shot has the rung's CRF. A zone's factor divides the quantiser's scale, which doubles every 6 steps of CRF."""
     inside = [shot for shot in shots if shot.crf != crf]
     return "/".join(
         f"{shot.start - chunk.start},{shot.end - 1 - chunk.start},b={2 ** ((crf - shot.crf) / 6):.4f}"

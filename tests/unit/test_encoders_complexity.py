@@ -6,7 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from encoders.codecs.zones import mean_crf, zones
+from encoders.codecs import x265
+from encoders.codecs.zones import mean_crf, tuning_parameters, zones
 from encoders.complexity.allocate import Likeness, allocate
 from encoders.complexity.curves import SLOPE, Curve, curve_through
 from encoders.complexity.documents import ComplexityReport, RungChoice, ShotSurvey, TrialPoint
@@ -185,6 +186,14 @@ def test_zones_are_counted_from_the_chunk_and_double_the_scale_in_six_steps():
         ShotCrf(start=1200, end=1440, crf=25),
     ]
     assert zones(22, chunk, told) == "0,239,b=0.5000/480,719,b=0.7071"
+
+
+def test_a_chunk_whose_shots_have_the_rungs_own_crf_is_told_no_zones():
+    chunk, rung = Chunk(index=1, start=720, end=1440), a_rung("720p", Q, 22)
+    assert tuning_parameters(rung, chunk, [ShotCrf(start=720, end=1440, crf=22)], x265.PLAIN) == {}
+    assert tuning_parameters(tuned(rung), chunk, [], x265.PLAIN) == {
+        "psy-rd": "0", "psy-rdoq": "0", "aq-strength": "0.3", "bframes": "5",
+    }  # fmt: skip
 
 
 def test_encoders_without_zones_get_the_mean_of_the_shots():
