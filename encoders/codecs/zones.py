@@ -26,7 +26,10 @@ def tuning_parameters(
 
 
 def zones(crf: float, chunk: Chunk, shots: Sequence[ShotCrf]) -> str:
-    """The ``zones`` parameter, empty where every shot has the rung's CRF. A zone's factor divides the quantiser's scale, which doubles every 6 steps of CRF."""
+    """The ``zones`` parameter, empty where every shot has the rung's CRF.
+
+    A zone's factor divides the quantiser's scale, which doubles every 6 steps of CRF.
+    """
     inside = [shot for shot in shots if shot.crf != crf]
     return "/".join(
         f"{shot.start - chunk.start},{shot.end - 1 - chunk.start},b={2 ** ((crf - shot.crf) / 6):.4f}"

@@ -55,11 +55,12 @@ def _hull(points: Sequence[TrialPoint], choices: Sequence[RungChoice]) -> str:
     logs = [math.log10(p.bps) for p in points] + [math.log10(c.chosen_bps) for c in choices]
     across = _scale(min(logs) - 0.05, max(logs) + 0.05, _MARGIN, _WIDTH - 20)
     up = _scale(min(p.vmaf for p in points) - 3, 100, _HEIGHT - _MARGIN, 20)
-    sizes = list(dict.fromkeys((p.width, p.height) for p in points))
+    tried = [point for point in points if point.tuned] or points
+    sizes = list(dict.fromkeys((point.width, point.height) for point in tried))
     drawn = [_axes("bits a second of the trials", "VMAF"), *_ticks(across, up, logs, [p.vmaf for p in points])]
     for number, size in enumerate(sizes):
         colour = _COLOURS[number % len(_COLOURS)]
-        mine = sorted((p for p in points if (p.width, p.height) == size and p.tuned), key=lambda p: p.bps)
+        mine = sorted((p for p in tried if (p.width, p.height) == size), key=lambda p: p.bps)
         places = [(across(math.log10(p.bps)), up(p.vmaf)) for p in mine]
         drawn.append(_line(places, colour))
         drawn += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}"/>' for x, y in places]
@@ -72,7 +73,12 @@ def _hull(points: Sequence[TrialPoint], choices: Sequence[RungChoice]) -> str:
         drawn.append(f'<path d="M{x:.1f} {y:.1f}H{to:.1f}" stroke="#000" stroke-dasharray="4 3"/>')
         drawn.append(f'<rect x="{x - 4:.1f}" y="{y - 4:.1f}" width="8" height="8" fill="none" stroke="#000"/>')
         drawn.append(f'<circle cx="{to:.1f}" cy="{y:.1f}" r="6" fill="none" stroke="#000" stroke-width="2"/>')
-        drawn.append(f'<text x="{x + 8:.1f}" y="{y + 4:.1f}">{escape(choice.fixed.name)}</text>')
+        place = (
+            f'x="{x:.1f}" y="{y - 12:.1f}" text-anchor="end"'
+            if x > _WIDTH - 100
+            else f'x="{x + 8:.1f}" y="{y + 4:.1f}"'
+        )
+        drawn.append(f"<text {place}>{escape(choice.fixed.name)}</text>")
     return _svg(drawn)
 
 
