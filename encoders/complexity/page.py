@@ -36,8 +36,8 @@ def _summary(report: ComplexityReport) -> str:
     return (
         f"<p>{len(report.shots)} shots; trials of {frames} of {total} frames in {len(report.windows)} windows, seen at "
         f"{report.view_width}x{report.view_height}; {report.cpu_s:.0f} CPU seconds. Trials are quick encodes: "
-        "their bits compare with one another, not with the finished renditions. Lines: a size at two CRFs; squares: rungs "
-        "as the profile says; rings: as chosen.</p>"
+        "their bits compare with one another, not with the finished renditions. Lines: a size at two CRFs; "
+        "squares: rungs as the profile says; rings: as chosen.</p>"
     )
 
 
