@@ -1,6 +1,7 @@
 """Masters whose every frame is told by its brightness, made with the real ffmpeg."""
 
 import subprocess
+import sys
 from pathlib import Path
 
 from encoders.assemble import assemble
@@ -16,6 +17,16 @@ from telecine.tools import tool_path
 
 STEP, LEVELS, DARKEST = 37, 200, 20
 """Frame n has brightness DARKEST + (n * STEP) % LEVELS: neighbours differ by far more than an encoder blurs."""
+
+
+def python_script(path: Path, text: str) -> Path:
+    """An executable of this Python; found by a shell, since the first line of a script bears no space in a path."""
+    path.write_text(f"""#!/bin/sh
+'''exec' "{sys.executable}" "$0" "$@"
+' '''
+{text}""")
+    path.chmod(0o755)
+    return path
 
 
 def brightness(frame: int) -> int:

@@ -1,7 +1,6 @@
 """A disk that fills up while encoding, and a rung added to a title that is done: with the real ffmpeg."""
 
 import errno
-import sys
 
 import pytest
 
@@ -15,7 +14,7 @@ from telecine.errors import DiskFull, EncodeFailed
 from telecine.settings import Settings
 from telecine.storage.local import LocalStore
 from telecine.tools import tool_path
-from tests.media.encoders_clips import ffmpeg, numbered_clip, planned
+from tests.media.encoders_clips import ffmpeg, numbered_clip, planned, python_script
 
 pytestmark = pytest.mark.media
 
@@ -45,22 +44,26 @@ def written(store):
 
 def test_a_disk_full_in_ffmpeg_leaves_nothing_and_goes_on_when_there_is_room(clip, tmp_path, monkeypatch):
     """A limit on file sizes stands for a full disk: the same write fails in the same place, without a mount."""
-    real, tool = tool_path("ffmpeg"), tmp_path / "ffmpeg"
-    tool.write_text(
-        f"#!{sys.executable}\nimport os, resource, signal, sys\n"
+    real = tool_path("ffmpeg")
+    tool = python_script(
+        tmp_path / "ffmpeg",
+        "import os, resource, signal, sys\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (2048, 2048))\n"
-        f"os.execv({real!r}, [{real!r}, *sys.argv[1:]])\n"
+        f"os.execv({real!r}, [{real!r}, *sys.argv[1:]])\n",
     )
-    tool.chmod(0o755)
     plan = planned(clip, tmp_path / "plan", a_profile(a_rung("only", 160, 90, crf=1)), chunk_seconds=4)
     store, work = LocalStore(tmp_path / "store"), tmp_path / "work"
     with monkeypatch.context() as patched:
         patched.setenv("TELECINE_TOOL_FFMPEG", str(tool))
         tool_path.cache_clear()
-        with pytest.raises(DiskFull, match=r"is full .* could not be encoded: free some, and it goes on from there"):
-            encode(plan.jobs[0], clip, store, work)
-    tool_path.cache_clear()
+        try:
+            with pytest.raises(
+                DiskFull, match=r"is full .* could not be encoded: free some, and it goes on from there"
+            ):
+                encode(plan.jobs[0], clip, store, work)
+        finally:
+            tool_path.cache_clear()
     assert everything_in(work) == []
     assert everything_in(tmp_path / "store") == []
     assert encode(plan.jobs[0], clip, store, work).encoded

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from telecine.keystore import SealedKeyStore
 from telecine.settings import Settings
 from telecine.storage.local import LocalStore
 from telecine.tools import tool_path
-from tests.media.encoders_clips import brightness, numbered_clip, planned, shown_brightness
+from tests.media.encoders_clips import brightness, numbered_clip, planned, python_script, shown_brightness
 
 pytestmark = pytest.mark.media
 STANDIN = Path(__file__).parents[1] / "contract" / "standin_ffmpeg.py"
@@ -46,9 +45,7 @@ def gpu(tmp_path, monkeypatch):
     """Installs the stand-in as the environment's ffmpeg; call it to set up what its GPU does."""
     real, folder = tool_path("ffmpeg"), tmp_path / "standin"
     folder.mkdir()
-    tool = folder / "ffmpeg"
-    tool.write_text(f"#!{sys.executable}\n" + STANDIN.read_text())
-    tool.chmod(0o755)
+    tool = python_script(folder / "ffmpeg", STANDIN.read_text())
 
     def set_up(**changes):
         state = {"real": real, "gpu": True, "sessions": 8} | changes
