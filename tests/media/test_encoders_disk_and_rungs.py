@@ -58,7 +58,7 @@ def test_a_disk_full_in_ffmpeg_leaves_nothing_and_goes_on_when_there_is_room(cli
         patched.setenv("TELECINE_TOOL_FFMPEG", str(tool))
         tool_path.cache_clear()
         try:
-            with pytest.raises(DiskFull, match=r"is full .* could not be encoded: free some, and it goes on"):
+            with pytest.raises(
                 DiskFull, match=r"is full .* could not be encoded: free some, and it goes on from there"
             ):
                 encode(plan.jobs[0], clip, store, work)
