@@ -64,5 +64,5 @@ def examine(
             if (folder / peaks_file(track)).is_file()
         }
     report = report_of(probe, seen, clipped, frames if every_picture else None, checks)
-    log.info("master.examined", findings=len(report.findings), cpu_s=round(done.user_cpu_s + done.system_cpu_s, 1))
+    log.info("master.examined", findings=len(report.findings), cpu_s=round(done.cpu_s, 1))
     return report

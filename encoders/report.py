@@ -100,27 +100,23 @@ def _dropped(track: VideoTrack, checks: SourceChecks) -> Finding:
 
 def _timing(track: VideoTrack, sound: AudioTrack, checks: SourceChecks) -> Iterator[Finding]:
     late = sound.start - track.start
-    if abs(late) >= checks.late_start.minimum_s:
-        what, done = ("later", "silence is put before it") if late > 0 else ("earlier", "what is before is cut off")
-        yield Finding(
-            kind=FindingKind.LATE_START,
-            severity=checks.late_start.severity,
-            sentence=f"Sound track {sound.index} starts {_seconds(abs(late))} {what} than the picture: {done}.",
-            track=sound.index,
-            value=float(late),
-            unit="s",
-        )
-    beyond = sound.start + sound.duration - track.start - track.duration
-    if abs(beyond) >= checks.duration_mismatch.minimum_s:
-        what, done = ("later", "it is cut there") if beyond > 0 else ("earlier", "silence fills the rest")
-        yield Finding(
-            kind=FindingKind.DURATION_MISMATCH,
-            severity=checks.duration_mismatch.severity,
-            sentence=f"Sound track {sound.index} ends {_seconds(abs(beyond))} {what} than the picture: {done}.",
-            track=sound.index,
-            value=float(beyond),
-            unit="s",
-        )
+    beyond = late + sound.duration - track.duration
+    begun = ("later", "silence is put before it") if late > 0 else ("earlier", "what is before is cut off")
+    ended = ("later", "it is cut there") if beyond > 0 else ("earlier", "silence fills the rest")
+    compared = (
+        (FindingKind.LATE_START, checks.late_start, late, "starts", begun),
+        (FindingKind.DURATION_MISMATCH, checks.duration_mismatch, beyond, "ends", ended),
+    )
+    for kind, check, apart_s, verb, (when, done) in compared:
+        if abs(apart_s) >= check.minimum_s:
+            yield Finding(
+                kind=kind,
+                severity=check.severity,
+                sentence=f"Sound track {sound.index} {verb} {_seconds(abs(apart_s))} {when} than the picture: {done}.",
+                track=sound.index,
+                value=float(apart_s),
+                unit="s",
+            )
 
 
 def _picture_findings(track: VideoTrack, seen: ExaminedTrack, checks: SourceChecks) -> Iterator[Finding]:

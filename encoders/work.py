@@ -86,7 +86,7 @@ def encode(
             for output in missing:
                 made = _described(job, output, targets[output.digest], loudness.get(output.digest))
                 found[output.digest] = _stored(made, targets[output.digest], store)
-        cpu_s, rss = done.user_cpu_s + done.system_cpu_s, done.max_rss_bytes
+        cpu_s, rss = done.cpu_s, done.max_rss_bytes
         names = [output.rung.name for output in missing]
         log.info("job.encoded", job=job.digest[:12], rungs=names, seconds=round(time.monotonic() - started, 1))
     outputs = tuple(made for made in found.values() if made is not None)

@@ -45,6 +45,10 @@ class Completed:
     system_cpu_s: float
     max_rss_bytes: int
 
+    @property
+    def cpu_s(self) -> float:
+        return self.user_cpu_s + self.system_cpu_s
+
 
 def die_with_parent() -> None:
     """Ask the kernel to SIGKILL this process when the thread that started it is gone (prctl(2), PR_SET_PDEATHSIG)."""

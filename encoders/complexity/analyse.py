@@ -1,8 +1,10 @@
 """The analysis of one title: survey, trials, hull, shots. Its report is a look-up when it was made before."""
 
 import math
+import statistics
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -48,15 +50,15 @@ _PRIOR, _PRIOR_WINDOWS = Likeness(looks=0.5, bits=1.0), 6
 """Of Big Buck Bunny's GOPs, 360 lines against 1080p and 576p: bits correlate by 0.85 to 0.89, VMAF by 0.56 to 0.89."""
 
 
+@dataclass(frozen=True, slots=True)
 class Bench:
     """Where an analysis works: the source, a store for its report, scratch space, encoders at once."""
 
-    def __init__(self, source: Path, store: ObjectStore, work_dir: Path, *, at_once: int, toolchain: str) -> None:
-        self.source = source
-        self.store = store
-        self.work_dir = work_dir
-        self.at_once = at_once
-        self.toolchain = toolchain
+    source: Path
+    store: ObjectStore
+    work_dir: Path
+    at_once: int
+    toolchain: str
 
 
 def analyse(probe: Probe, ladder: Ladder, policy: PerTitle, bench: Bench) -> ComplexityReport | None:
@@ -82,9 +84,10 @@ def _analysed(
     probe: Probe, ladder: Ladder, policy: PerTitle, bench: Bench, rungs: Sequence[VideoRung]
 ) -> ComplexityReport:
     track, (rate, first, total) = probe.video[0], grid_of(probe.video[0])
-    scene = Scene(probe.master, bench.source, track, FrameRate.of(rate), ladder.gop_frames, preroll_of(probe), 1)
+    scene = Scene(probe.master, bench.source, track, FrameRate.of(rate), ladder.gop_frames, preroll_of(probe))
     gops, cpu_s = _surveyed(scene, first, total, bench)
-    frames = min(policy.sample_frames, max(_fewest(rate), round(policy.sample * total)))
+    a_second = round(rate)
+    frames = min(policy.sample_frames, max(a_second, round(policy.sample * total)))
     windows, view = sampled_windows(gops, frames), fitted_size(_turned(_VIEW, track), display_size(track))
     shots, choices, points = shots_of(gops), list[RungChoice](), list[TrialPoint]()
     for codec in dict.fromkeys(rung.codec for rung in rungs):
@@ -113,10 +116,6 @@ def _analysed(
         choices=tuple(choices),
         cpu_s=cpu_s,
     )
-
-
-def _fewest(rate: Fraction) -> int:
-    return round(rate)
 
 
 def _turned(box: tuple[int, int], track: VideoTrack) -> tuple[int, int]:
@@ -210,20 +209,16 @@ def _likeness(gops: Sequence[GopSurvey], windows: Sequence[tuple[int, int]], poi
     looks = [_slope(odds, [odds_of(vmaf, 100) for vmaf in point.windows]) for point in points]
     costs = [_slope(bits, [math.log(each) for each in point.window_bits]) for point in points]
     share = len(windows) / (len(windows) + _PRIOR_WINDOWS)
-    found = Likeness(
-        looks=min(1.0, max(0.0, sum(looks) / len(looks))), bits=min(1.0, max(0.0, sum(costs) / len(costs)))
-    )
-    return Likeness(
-        looks=_PRIOR.looks + share * (found.looks - _PRIOR.looks),
-        bits=_PRIOR.bits + share * (found.bits - _PRIOR.bits),
-    )
+
+    def weighed(prior: float, slopes: Sequence[float]) -> float:
+        return prior + share * (min(1.0, max(0.0, statistics.fmean(slopes))) - prior)
+
+    return Likeness(looks=weighed(_PRIOR.looks, looks), bits=weighed(_PRIOR.bits, costs))
 
 
 def _slope(across: Sequence[float], up: Sequence[float]) -> float:
     """Of the line through pairs by least squares; 0 where all lie at one place."""
-    mean = sum(across) / len(across)
-    spread = sum((one - mean) ** 2 for one in across)
-    return sum((one - mean) * other for one, other in zip(across, up, strict=True)) / spread if spread > 0 else 0.0
+    return statistics.linear_regression(across, up).slope if len(set(across)) > 1 else 0.0
 
 
 def _with_shots(

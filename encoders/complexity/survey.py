@@ -66,10 +66,8 @@ def survey_stretch(
         measured = measured_of(made, folder / "vmaf.json", job.chunk.frames, _SUBSAMPLE)
         scores = [float(score) for score in _SCORE.findall((folder / "cuts.txt").read_text())]
     cuts = [frame for frame, score in enumerate(scores) if score >= _CUT_SCORE]
-    cpu_s = sum(run.user_cpu_s + run.system_cpu_s for run in (done, seen))
-    return _gops(
-        stretch, scene.gop_frames, measured, cuts, Fraction(job.chunk.frames, stretch.end - stretch.start)
-    ), cpu_s
+    coarseness = Fraction(job.chunk.frames, stretch.end - stretch.start)
+    return _gops(stretch, scene.gop_frames, measured, cuts, coarseness), done.cpu_s + seen.cpu_s
 
 
 def _gops(

@@ -35,7 +35,6 @@ class Scene:
     rate: FrameRate
     gop_frames: int
     preroll_s: Fraction
-    threads: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,7 @@ def scene_job(scene: Scene, start: int, end: int, rungs: Sequence[VideoRung]) ->
         frame_rate=scene.rate,
         gop_frames=scene.gop_frames,
         chunk=Chunk(index=0, start=start, end=end),
-        threads=scene.threads,
+        threads=1,
         preroll_s=scene.preroll_s,
         outputs=tuple(VideoOutput(rung=rung, digest="", key="") for rung in quick),
     )
@@ -82,7 +81,7 @@ def run_trial(scene: Scene, trial: Trial, folder: Path) -> tuple[list[Measured],
     logs = [(path, f"{path.stem}.json") for path in paths]
     seen = run_tool(trial_quality_argv(reference, logs, trial.view, trial.subsample), cwd=folder)
     measured = [measured_of(path, folder / log, frames, trial.subsample) for path, log in logs]
-    return measured, sum(run.user_cpu_s + run.system_cpu_s for run in (done, seen))
+    return measured, done.cpu_s + seen.cpu_s
 
 
 def measured_of(path: Path, log: Path, frames: int, subsample: int) -> Measured:

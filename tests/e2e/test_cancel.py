@@ -7,18 +7,10 @@ import pytest
 from pipeline.airflow_api import AirflowApi
 from pipeline.encoding import read_progress
 from telecine.registry.records import Stage
+from tests.e2e.waiting import wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 ENCODE = "/api/v2/dags/release_title/dagRuns/{}/taskInstances/encode"
-
-
-def wait_for(condition, seconds, what):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := condition():
-            return found
-        time.sleep(0.2)
-    return pytest.fail(f"{what}: not within {seconds} s")
 
 
 def encoders(stack):

@@ -15,17 +15,9 @@ from telecine.registry.records import Stage
 from telecine.rendition import RenditionSet
 from telecine.tools import tool_path
 from tests.e2e.playback_browser import watch
+from tests.e2e.waiting import wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
-
-
-def wait_for(condition, seconds, what):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := condition():
-            return found
-        time.sleep(0.2)
-    return pytest.fail(f"{what}: not within {seconds} s")
 
 
 @pytest.fixture(scope="module")

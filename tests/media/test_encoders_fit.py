@@ -79,6 +79,15 @@ def test_inside_keeps_the_whole_landscape_picture(tmp_path):
     assert abs(width - 2 * RADIUS * 180 / 320) <= 2
 
 
+def assert_covered(pictures):
+    """No bars, and the disc is as high as it was, cut at the sides and not squeezed."""
+    for (width, _), picture in pictures:
+        assert has_bars(picture) == (False, False)
+        across, down = disc_of([[False] * 6 + line + [False] * 6 for line in picture])
+        assert abs(down - 2 * RADIUS * width / 101.25) <= 2
+        assert abs(across - min(width, down)) <= 2
+
+
 @pytest.mark.parametrize(
     ("size", "squeeze", "filters"),
     [
@@ -92,11 +101,7 @@ def test_cover_cuts_the_middle_out_and_a_circle_stays_a_circle(tmp_path, size, s
     master = circle(tmp_path / "a.mkv", size=size, squeeze=squeeze, filters=filters)
     pictures, (plan, renditions, store) = made(master, tmp_path, vertical("cover", (90, 160), (72, 128)))
     assert [found for found, _ in pictures] == [(90, 160), (72, 128)]
-    for (width, _), picture in pictures:
-        assert has_bars(picture) == (False, False)
-        across, down = disc_of([[False] * 6 + line + [False] * 6 for line in picture])
-        assert abs(down - 2 * RADIUS * width / 101.25) <= 2
-        assert abs(across - min(width, down)) <= 2
+    assert_covered(pictures)
     measured = measure(plan, renditions, master, store, tmp_path / "work", subsample=1)
     assert min(rendition.quality.mean for rendition in measured.video) > 85
 
@@ -123,11 +128,7 @@ def test_cover_cuts_before_an_hdr_picture_is_tone_mapped(tmp_path):
     master = circle(tmp_path / "a.mp4", size="320x180", filters=f",format=yuv420p10le,{PQ}", coding=coding)
     pictures, (plan, renditions, store) = made(master, tmp_path, vertical("cover", (90, 160), (72, 128)))
     assert sum(isinstance(job, VideoJob) for job in plan.jobs) == 1
-    for (width, _), picture in pictures:
-        assert has_bars(picture) == (False, False)
-        across, down = disc_of([[False] * 6 + line + [False] * 6 for line in picture])
-        assert abs(down - 2 * RADIUS * width / 101.25) <= 2
-        assert abs(across - min(width, down)) <= 2
+    assert_covered(pictures)
     measured = measure(plan, renditions, master, store, tmp_path / "work", subsample=1)
     assert min(rendition.quality.mean for rendition in measured.video) > 80
 
