@@ -84,7 +84,8 @@ def _analysed(
     probe: Probe, ladder: Ladder, policy: PerTitle, bench: Bench, rungs: Sequence[VideoRung]
 ) -> ComplexityReport:
     track, (rate, first, total) = probe.video[0], grid_of(probe.video[0])
-    scene = Scene(probe.master, bench.source, track, FrameRate.of(rate), ladder.gop_frames, preroll_of(probe))
+    frame_rate, allowed = FrameRate.of(rate), ladder.damage_allowed
+    scene = Scene(probe.master, bench.source, track, frame_rate, ladder.gop_frames, preroll_of(probe), allowed)
     gops, cpu_s = _surveyed(scene, first, total, bench)
     a_second = round(rate)
     frames = min(policy.sample_frames, max(a_second, round(policy.sample * total)))

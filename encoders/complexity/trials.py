@@ -35,6 +35,7 @@ class Scene:
     rate: FrameRate
     gop_frames: int
     preroll_s: Fraction
+    damage_allowed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ def scene_job(scene: Scene, start: int, end: int, rungs: Sequence[VideoRung]) ->
         gop_frames=scene.gop_frames,
         chunk=Chunk(index=0, start=start, end=end),
         threads=1,
+        damage_allowed=scene.damage_allowed,
         preroll_s=scene.preroll_s,
         outputs=tuple(VideoOutput(rung=rung, digest="", key="") for rung in quick),
     )

@@ -16,6 +16,7 @@ from encoders.work import encode, toolchain
 from profiles.models import AudioRung, Profile, VideoRung
 from profiles.per_title import PerTitle
 from profiles.select import choose_ladder
+from telecine.errors import EncodeFailed
 from telecine.storage.local import LocalStore
 from telecine.tools import tool_path
 
@@ -77,6 +78,25 @@ def test_a_title_is_analysed_encoded_as_decided_and_looked_up_the_second_time(co
     for job in plan.jobs:
         assert encode(job, master, bench.store, tmp_path / "work").encoded
     assert not list((tmp_path / "work").glob("encode-*")), "nothing is left behind"
+
+
+def test_pictures_a_profile_can_bear_to_lose_do_not_stop_the_analysis(master, tmp_path):
+    """The last pictures are cut to pieces: they cannot be decoded, and the last good one is held in their place."""
+    probe = inspected(master, tmp_path)
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(master.read_bytes())
+    lost = read_samples(master)
+    with broken.open("r+b") as file:
+        for place, size in list(zip(lost.places, lost.sizes, strict=True))[-6:]:
+            file.seek(place)
+            file.write(b"\xff" * size)
+    profile = a_profile()
+    ladder = choose_ladder(profile, probe)
+    bench = Bench(broken, LocalStore(tmp_path / "store"), tmp_path / "work", at_once=2, toolchain=toolchain())
+    with pytest.raises(EncodeFailed, match="wrote"):
+        analyse(probe, ladder, profile.per_title.model_copy(update={"sample": 1.0}), bench)
+    bearing = ladder.model_copy(update={"damage_allowed": True})
+    assert analyse(probe, bearing, profile.per_title.model_copy(update={"sample": 1.0}), bench) is not None
 
 
 def test_a_policy_that_is_off_costs_nothing(master, tmp_path):
