@@ -144,7 +144,7 @@ def encoder_options(job: VideoJob, output: VideoOutput, hdr10_plus: str | None =
     pq = keeps_hdr(job.track, rung) and dynamic_range(job.track) == "PQ"
     match rung.codec:
         case VideoCodec.X264:
-            tuning = tuning_parameters(rung, job.chunk, output.shots, x264.PLAIN)
+            tuning = tuning_parameters(rung, job.chunk, output.shots, x264.plain(rung.preset))
             return x264.video_options(rung, rate, job.gop_frames, job.threads, tuning=tuning)
         case VideoCodec.X265:
             kept, light = kept_dynamic(job.track, rung), hevc_light(job.track)

@@ -14,7 +14,7 @@ from profiles.models import VideoCodec, VideoRung
 
 __all__ = ["heaviest_load", "lighter", "told"]
 
-_DRAWN = Fraction(9, 20)
+_DRAWN = Fraction(1, 2)
 """Seconds of its VBV's one a hard segment takes beyond the rate, measured on scenes that stay at the cap."""
 
 _MARGIN = Fraction(98, 100)

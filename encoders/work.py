@@ -32,7 +32,7 @@ __all__ = ["RECIPE", "OnProgress", "Progress", "encode", "found_output", "toolch
 
 log = get_logger(__name__)
 
-RECIPE = 3
+RECIPE = 4
 """Counts changes of the argument lists: a new number makes every digest new."""
 
 _FURTHER_AHEAD_S = (Fraction(30), None)

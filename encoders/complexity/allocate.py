@@ -18,6 +18,8 @@ _STEP = 0.25
 _LOWEST, _HIGHEST = -2.0, 2.0
 """How far a shot's CRF may be from its rung's: beyond, trials of the title say too little of the shot."""
 _PERFECT = 100.0
+_WORTH = 0.98
+"""A spread that saves less than a fiftieth is lost in what the survey cannot see: one CRF for all then."""
 _WORST = 0.1
 """Share of the frames, the worst looking, whose quality is kept."""
 _ROUNDS = 40
@@ -47,7 +49,7 @@ def allocate(
 ) -> tuple[tuple[ShotCrf, ...], float]:
     """CRFs of the shots of a rung encoded on ``curve`` at ``crf``, and the share of its bits they are to cost.
 
-    Nothing, and 1, where no other spread is cheaper.
+    Nothing, and 1, where no other spread is clearly cheaper.
     """
     shown = _shots(curve, crf, shots, likeness)
     target = _mean(shown, [0.0] * len(shown), crf)
@@ -57,7 +59,7 @@ def allocate(
         low, high = (low, price) if _mean(shown, _spread(shown, crf, price), crf) >= target else (price, high)
     offsets = _trimmed(shown, _spread(shown, crf, high), crf, target)
     cost = _cost(shown, offsets) / _cost(shown, [0.0] * len(shown))
-    if cost >= 1 or not any(offsets):
+    if cost > _WORTH or not any(offsets):
         return (), 1.0
     spread = zip(shown, offsets, strict=True)
     return tuple(ShotCrf(start=s.survey.start, end=s.survey.end, crf=crf + offset) for s, offset in spread), cost

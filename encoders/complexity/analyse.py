@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from encoders.complexity.allocate import Likeness, allocate, odds_of
 from encoders.complexity.documents import ComplexityReport, RungChoice, ShotSurvey, TrialPoint
-from encoders.complexity.hull import Choice, Trials, choose, spared, tuned
+from encoders.complexity.hull import Choice, Trials, choose, differing, spared, tuned
 from encoders.complexity.survey import SURVEY_LINES, cut_stretches, survey_stretch
 from encoders.complexity.trials import Measured, Scene, Trial, run_trial
 from encoders.complexity.windows import GopSurvey, sampled_windows, shots_of
@@ -34,7 +34,7 @@ __all__ = ["Bench", "analyse"]
 
 log = get_logger(__name__)
 
-_ANALYSIS = 6
+_ANALYSIS = 7
 """Counts changes of the analysis: a new number makes every report new."""
 _VIEW = (1920, 1080)
 _SUBSAMPLE = 8
@@ -94,13 +94,15 @@ def _analysed(
     for codec in dict.fromkeys(rung.codec for rung in rungs):
         own = [rung for rung in rungs if rung.codec is codec]
         tried = _candidates(own, policy, track)
-        left_out = spared(own, {(rung.width, rung.height) for rung in tried})
-        asked = [*(rung for rung in own if rung is not left_out), *tried]
+        left_out = spared(own, tried)
+        asked = [*(rung for rung in own if rung not in left_out), *tried]
         found, more_s = _tried(scene, bench, windows, view, asked)
+        if differing(own, tried):
+            found = [*found[: -len(tried)], *(point.model_copy(update={"tuned": True}) for point in found[-len(tried) :])]
         cpu_s += more_s
         points += found
         measured = iter(found)
-        trials = Trials([None if rung is left_out else next(measured) for rung in own], list(measured))
+        trials = Trials([None if rung in left_out else next(measured) for rung in own], list(measured))
         likeness = _likeness(gops, windows, trials.tried)
         pairs = zip(own, choose(own, trials), strict=True)
         choices += [_with_shots(rung, choice, shots, policy, likeness) for rung, choice in pairs]
@@ -190,7 +192,7 @@ def _point(rung: VideoRung, seen: Sequence[Measured], rate: Fraction) -> TrialPo
         width=rung.width,
         height=rung.height,
         crf=rung.crf,
-        tuned=not rung.psychovisual,
+        tuned=False,
         bps=float(sum(sum(m.bits) for m in seen) * rate / frames),
         vmaf=sum(means) / len(means),
         windows=tuple(means),

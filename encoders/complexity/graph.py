@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import ffmpeg
 
 from encoders.documents import VideoJob, VideoOutput
 from encoders.graph import (
     as_sdr,
-    compiled,
     encoder_options,
     grid_pictures,
     seek_options,
@@ -19,48 +18,50 @@ from encoders.graph import (
 from encoders.picture import output_format
 from encoders.span import Span
 
-__all__ = ["survey_argv", "trial_argv", "trial_quality_argv"]
+__all__ = ["survey_argv", "trial_argv"]
 
-_REFERENCE = {"c:v": "libx264", "preset": "ultrafast", "crf": "4", "threads": "1", "g": "24", "f": "mp4"}
-"""Near enough to lossless that VMAF does not tell, at a fraction of the CPU of a second decode of the source."""
 _ONE_FILTER_THREAD = ("-filter_complex_threads", "1")
 # the survey only compares shots: pictures no other refers to are left out, and the rest is not deblocked
 _HASTE: dict[str, str | None] = {"skip_frame": "noref", "skip_loop_filter": "all"}
+_NOWHERE = ("-f", "null", "-")
 
 
 def survey_argv(
-    job: VideoJob, source: Path, targets: tuple[Path, Path], cuts: str, *, thinned: bool
+    job: VideoJob, source: Path, target: Path, *, cuts: str, log: str, subsample: int, thinned: bool
 ) -> tuple[str, ...]:
-    """One ffmpeg: the frames of ``job`` at the size of its one rung, as reference and encoded (the two targets).
+    """One ffmpeg: the frames of ``job`` at the size of its one rung, encoded into ``target`` and measured there.
 
-    Scores of scene changes go into the file ``cuts`` of the working folder, a line a frame. ``thinned``: the grid of
-    the job is so coarse that not every picture of the source is needed.
+    Scores of scene changes go into the file ``cuts`` of the working folder, a line a frame; VMAF of every
+    ``subsample``-th frame into ``log``. ``thinned``: the grid of the job is so coarse that not every picture of the
+    source is needed.
     """
-    (output,), (reference, made) = job.outputs, targets
+    (output,) = job.outputs
     size = (output.rung.width, output.rung.height)
     shown = _shown(job, source, size, dict(_HASTE) if thinned else {}, "fast_bilinear")
-    small, other, third = split_stream(shown, 3)
+    other, third, reference = split_stream(shown, 3)
     scored = third.filter("scdet", threshold=0).filter("metadata", mode="print", key="lavfi.scd.score", file=cuts)
     outputs = [
-        ffmpeg.output(small, f"file:{reference}", **_REFERENCE, **_timing(job)),
-        ffmpeg.output(other, f"file:{made}", f="mp4", **encoder_options(job, output), **_timing(job)),
+        ffmpeg.output(other, f"file:{target}", f="mp4", **encoder_options(job, output), **_timing(job)),
         ffmpeg.output(scored, "-", f="null"),
     ]
-    return compiled(outputs, "-y", "-copyts", *_ONE_FILTER_THREAD)
+    return _measured(outputs, reference, [log], size, _Sample(job.chunk.frames, subsample))
 
 
-def trial_argv(job: VideoJob, source: Path, view: tuple[int, int], targets: Sequence[Path]) -> tuple[str, ...]:
-    """One ffmpeg: the reference at the viewing size (the first target), every rung of ``job``; one scaling a size."""
+def trial_argv(
+    job: VideoJob, source: Path, view: tuple[int, int], targets: Sequence[tuple[Path, str]], subsample: int
+) -> tuple[str, ...]:
+    """One ffmpeg: every rung of ``job`` into its target, decoded again and measured at the viewing size.
+
+    ``targets``: path, and name of the VMAF log in the working folder. One scaling a size.
+    """
     formats = dict.fromkeys(_format(job, output) for output in job.outputs)
     shown = _shown(job, source, view, {}, "bicubic")
-    reference, *branches = split_stream(shown, 1 + len(formats))
+    *branches, reference = split_stream(shown, 1 + len(formats))
     scaled = {
         kind: split_stream(_fitted(branch, kind), sum(_format(job, output) == kind for output in job.outputs))
         for kind, branch in zip(formats, branches, strict=True)
     }
-    first, *others = targets
-    outputs = [ffmpeg.output(reference, f"file:{first}", **_REFERENCE, **_timing(job))]
-    outputs += [
+    outputs = [
         ffmpeg.output(
             scaled[_format(job, output)].pop(),
             f"file:{target}",
@@ -68,22 +69,48 @@ def trial_argv(job: VideoJob, source: Path, view: tuple[int, int], targets: Sequ
             **encoder_options(job, output),
             **_timing(job),
         )
-        for output, target in zip(job.outputs, others, strict=True)
+        for output, (target, _) in zip(job.outputs, targets, strict=True)
     ]
-    return compiled(outputs, "-y", "-copyts", *_ONE_FILTER_THREAD)
+    sample = _Sample(job.chunk.frames, subsample)
+    return _measured(outputs, reference, [log for _, log in targets], view, sample)
 
 
-def trial_quality_argv(
-    reference: Path, trials: Sequence[tuple[Path, str]], view: tuple[int, int], subsample: int
+class _Sample(NamedTuple):
+    """Every ``step``-th of ``frames`` pictures is measured."""
+
+    frames: int
+    step: int
+
+    @property
+    def needed(self) -> int:
+        """Pictures up to the last one measured and its successor, against which its motion is reckoned."""
+        return (self.frames - 1) // self.step * self.step + 2
+
+
+def _measured(
+    outputs: Sequence[Any], reference: Any, logs: Sequence[str], view: tuple[int, int], sample: _Sample
 ) -> tuple[str, ...]:
-    """VMAF of each trial, scaled to the viewing size, against the reference; logs go to the working folder."""
-    options = {"log_fmt": "json", "n_threads": 0, "n_subsample": subsample, "model": "version=vmaf_v0.6.1"}
-    branches = split_stream(_read(reference).filter("setpts", "N"), len(trials))
-    outputs = []
-    for (path, log), branch in zip(trials, branches, strict=True):
-        made = _read(path).filter("setpts", "N").filter("scale", *view, flags="bicubic").filter("format", "yuv420p")
-        outputs.append(ffmpeg.output(ffmpeg.filter([made, branch], "libvmaf", log_path=log, **options), "-", f="null"))
-    return compiled(outputs, *_ONE_FILTER_THREAD)
+    """``outputs``, and VMAF of the first of them into ``logs``, each decoded as its encoder makes it.
+
+    FFmpeg's loopback decoders feed a second graph that the first gives its reference: no picture is written, encoded or
+    decoded for the comparison alone. ffmpeg-python knows neither, so the reference goes through it as one more output.
+    """
+    *encodes, option, label, kind, null, nothing = ffmpeg.merge_outputs(
+        *outputs, ffmpeg.output(reference, "-", f="null")
+    ).compile(cmd="ffmpeg")
+    if (option, kind, null, nothing) != ("-map", *_NOWHERE):
+        message = f"the reference was expected last, but {option} {label} {kind} {null} {nothing} was found"
+        raise ValueError(message)
+    options = f"log_fmt=json:n_threads=0:n_subsample={sample.step}:model=version=vmaf_v0.6.1"
+    count, looked_at = len(logs), f"setpts=N,select=lt(n\\,{sample.needed})"
+    graph = [f"{label}{looked_at},split={count}" + "".join(f"[r{n}]" for n in range(count))]
+    for n, log in enumerate(logs):
+        graph.append(f"[dec:{n}]{looked_at},scale={view[0]}:{view[1]}:flags=bicubic,format=yuv420p[m{n}]")
+        graph.append(f"[m{n}][r{n}]libvmaf={options}:log_path={log}[q{n}]")
+    decoders = [word for n in range(count) for word in ("-threads", "1", "-dec", f"{n}:0")]
+    sinks = [word for n in range(count) for word in ("-map", f"[q{n}]", *_NOWHERE)]
+    measuring = ("-filter_complex", ";".join(graph), *sinks)
+    return (*encodes, *decoders, *measuring, "-v", "error", "-nostdin", "-y", "-copyts", *_ONE_FILTER_THREAD)
 
 
 def _shown(job: VideoJob, source: Path, size: tuple[int, int], haste: dict[str, str | None], flags: str) -> Any:
@@ -109,6 +136,3 @@ def _fitted(branch: Any, kind: tuple[int, int, str], flags: str = "bicubic") -> 
 def _timing(job: VideoJob) -> dict[str, str]:
     return {"fps_mode": "passthrough", "enc_time_base:v": str(1 / job.frame_rate.fraction)}
 
-
-def _read(path: Path) -> Any:
-    return ffmpeg.input(f"file:{path}", protocol_whitelist="file", threads=1)["v:0"]

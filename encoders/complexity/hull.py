@@ -11,10 +11,10 @@ from encoders.documents import ShotCrf
 from profiles.models import Ladder, VideoCodec, VideoRung
 from profiles.select import label_of
 
-__all__ = ["TUNING", "Choice", "Trials", "choose", "fitted", "spared", "tuned"]
+__all__ = ["TUNING", "Choice", "Trials", "choose", "differing", "fitted", "spared", "tuned"]
 
 TUNING: dict[VideoCodec, dict[str, object]] = {
-    VideoCodec.X264: {"psychovisual": False, "aq_strength": 0.3, "b_frames": 5},
+    VideoCodec.X264: {"psychovisual": False},
     VideoCodec.X265: {"psychovisual": False, "aq_strength": 0.3, "b_frames": 5},
 }
 """What a tuned rung says differently, by encoder. Others have no such settings."""
@@ -64,8 +64,8 @@ def fitted(ladder: Ladder, report: ComplexityReport | None) -> tuple[Ladder, dic
 
 
 def tuned(rung: VideoRung) -> VideoRung:
-    """The rung with its encoder's tuning for equal VMAF at fewer bits."""
-    return rung.model_copy(update=TUNING.get(rung.codec, {}))
+    """The rung with its encoder's tuning for equal VMAF at fewer bits; one that says so itself stays as it is."""
+    return rung.model_copy(update=TUNING.get(rung.codec, {})) if rung.psychovisual else rung
 
 
 def choose(rungs: Sequence[VideoRung], trials: Trials) -> tuple[Choice, ...]:
@@ -83,14 +83,27 @@ def choose(rungs: Sequence[VideoRung], trials: Trials) -> tuple[Choice, ...]:
     return tuple(_choice(rung, point, curves, tune=keep_tuning) for rung, point in zip(rungs, own, strict=True))
 
 
-def spared(rungs: Sequence[VideoRung], sizes: Collection[tuple[int, int]]) -> VideoRung | None:
-    """The rung of one codec whose own trial would cost most and can be told from the others': the largest.
+def spared(rungs: Sequence[VideoRung], tried: Collection[VideoRung]) -> tuple[VideoRung, ...]:
+    """The rungs of one codec whose own trial would tell nothing that ``tried`` does not.
 
-    None where no smaller rung has a size that is tried with the tuning too, from which the difference would show.
+    Of rungs that are tried as they are (no tuning differs): all whose size is tried. Else the largest, whose trial costs
+    most, where a smaller one has a size that is tried with the tuning too, from which the difference shows.
     """
+    sizes = {(rung.width, rung.height) for rung in tried}
+    alike = tuple(rung for rung in rungs if (rung.width, rung.height) in sizes)
+    if not differing(rungs, tried):
+        return alike
     largest = max(rungs, key=lambda rung: rung.width * rung.height)
-    alike = [rung for rung in rungs if rung is not largest and (rung.width, rung.height) in sizes]
-    return largest if alike and (largest.width, largest.height) in sizes else None
+    return (largest,) if largest in alike and len(alike) > 1 else ()
+
+
+def differing(rungs: Collection[VideoRung], tried: Collection[VideoRung]) -> bool:
+    """Whether trials have another tuning than the profile's own rungs."""
+
+    def says(rung: VideoRung) -> tuple[object, ...]:
+        return rung.psychovisual, rung.aq_strength, rung.b_frames
+
+    return {says(rung) for rung in rungs} != {says(rung) for rung in tried}
 
 
 def _curves(points: Iterable[TrialPoint]) -> list[Curve]:

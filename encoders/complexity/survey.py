@@ -7,7 +7,7 @@ from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
-from encoders.complexity.graph import survey_argv, trial_quality_argv
+from encoders.complexity.graph import survey_argv
 from encoders.complexity.trials import Measured, Scene, measured_of, scene_job
 from encoders.complexity.windows import GopSurvey
 from encoders.scratch import private_folder
@@ -17,7 +17,7 @@ from telecine.media import FrameRate
 
 __all__ = ["SURVEY_LINES", "Stretch", "cut_stretches", "survey_stretch"]
 
-SURVEY_LINES = 360
+SURVEY_LINES = 288
 _CRF = 28.0
 _SUBSAMPLE = 6
 _STEP = 2
@@ -52,7 +52,9 @@ def survey_stretch(
     Every second picture tells enough of a shot; of film inside fields all are needed to find its frames.
     """
     step = 1 if scene.track.telecined else _STEP
-    rung = VideoRung(name="survey", width=view[0], height=view[1], crf=_CRF, max_bps=50_000_000)
+    rung = VideoRung(
+        name="survey", width=view[0], height=view[1], crf=_CRF, max_bps=50_000_000, psychovisual=True
+    )
     coarse = replace(
         scene,
         rate=FrameRate.of(scene.rate.fraction / step),
@@ -60,14 +62,14 @@ def survey_stretch(
     )
     job = scene_job(coarse, -(-stretch.start // step), -(-stretch.end // step), (rung,))
     with private_folder(work_dir) as folder:
-        reference, made = folder / "reference.mp4", folder / "survey.mp4"
-        done = run_tool(survey_argv(job, scene.source, (reference, made), "cuts.txt", thinned=step > 1), cwd=folder)
-        seen = run_tool(trial_quality_argv(reference, [(made, "vmaf.json")], view, _SUBSAMPLE), cwd=folder)
+        made, written = folder / "survey.mp4", {"cuts": "cuts.txt", "log": "vmaf.json"}
+        argv = survey_argv(job, scene.source, made, **written, subsample=_SUBSAMPLE, thinned=step > 1)
+        done = run_tool(argv, cwd=folder)
         measured = measured_of(made, folder / "vmaf.json", job.chunk.frames, _SUBSAMPLE)
         scores = [float(score) for score in _SCORE.findall((folder / "cuts.txt").read_text())]
     cuts = [frame for frame, score in enumerate(scores) if score >= _CUT_SCORE]
     coarseness = Fraction(job.chunk.frames, stretch.end - stretch.start)
-    return _gops(stretch, scene.gop_frames, measured, cuts, coarseness), done.cpu_s + seen.cpu_s
+    return _gops(stretch, scene.gop_frames, measured, cuts, coarseness), done.cpu_s
 
 
 def _gops(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from encoders.complexity.graph import trial_argv, trial_quality_argv
+from encoders.complexity.graph import trial_argv
 from encoders.documents import Chunk, VideoJob, VideoOutput
 from encoders.tooling import run_tool
 from encoders.verify import read_samples
@@ -77,13 +77,10 @@ def scene_job(scene: Scene, start: int, end: int, rungs: Sequence[VideoRung]) ->
 def run_trial(scene: Scene, trial: Trial, folder: Path) -> tuple[list[Measured], float]:
     """Encode and measure; what is found of each rung, and CPU seconds. Raises EncodeFailed, ToolFailed."""
     job = scene_job(scene, trial.start, trial.end, trial.rungs)
-    paths = [folder / f"trial-{number}.mp4" for number in range(len(trial.rungs))]
-    reference, frames = folder / "reference.mp4", trial.end - trial.start
-    done = run_tool(trial_argv(job, scene.source, trial.view, (reference, *paths)))
-    logs = [(path, f"{path.stem}.json") for path in paths]
-    seen = run_tool(trial_quality_argv(reference, logs, trial.view, trial.subsample), cwd=folder)
-    measured = [measured_of(path, folder / log, frames, trial.subsample) for path, log in logs]
-    return measured, done.cpu_s + seen.cpu_s
+    targets = [(folder / f"trial-{number}.mp4", f"trial-{number}.json") for number in range(len(trial.rungs))]
+    done = run_tool(trial_argv(job, scene.source, trial.view, targets, trial.subsample), cwd=folder)
+    frames = trial.end - trial.start
+    return [measured_of(path, folder / log, frames, trial.subsample) for path, log in targets], done.cpu_s
 
 
 def measured_of(path: Path, log: Path, frames: int, subsample: int) -> Measured:

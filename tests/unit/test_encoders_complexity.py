@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from encoders.codecs import x265
+from encoders.codecs import x264, x265
 from encoders.codecs.zones import mean_crf, tuning_parameters, zones
 from encoders.complexity.allocate import Likeness, allocate
 from encoders.complexity.curves import SLOPE, Curve, curve_through
@@ -38,7 +38,7 @@ def a_point(curve, crf, *, tuned=True, cost=1.0):
 
 
 def a_rung(name, size, crf=22, label="HD"):
-    return VideoRung(name=name, width=size[0], height=size[1], crf=crf, max_bps=5_000_000, label=label)
+    return VideoRung(name=name, width=size[0], height=size[1], crf=crf, max_bps=5_000_000, label=label, psychovisual=True)
 
 
 def shots(*described):
@@ -91,11 +91,26 @@ def test_every_rung_gets_the_cheapest_size_that_reaches_its_quality():
         assert choice.curve.vmaf_at(choice.rung.crf) >= own.vmaf - 1e-6, "never worse than the rung it replaces"
 
 
+def tries(*sizes):
+    return [tuned(a_rung("tried", size)) for size in sizes]
+
+
+def test_rungs_that_are_tried_as_they_are_need_no_trial_of_their_own():
+    plain = [tuned(a_rung("1080p", H)), tuned(a_rung("720p", Q)), tuned(a_rung("480p", L, label="SD"))]
+    assert spared(plain, tries(H, Q)) == tuple(plain[:2])
+    curves = [a_curve(H, 100, 42, 9_000_000), a_curve(Q, 92, 42, 4_500_000)]
+    tried = [a_point(curve, crf, tuned=False) for curve in curves for crf in (25, 33)]
+    chosen = choose(plain[:2], Trials([None, None], tried))
+    assert chosen[0].rung == plain[0], "nothing differs, so nothing is better at its own size"
+    assert chosen[1].target_vmaf == pytest.approx(curves[1].vmaf_at(22), abs=1e-6)
+    assert chosen[1].bps <= chosen[1].fixed_bps
+
+
 def test_the_costliest_trial_is_spared_and_told_from_the_others():
     rungs = [a_rung("1080p", H, 23), a_rung("720p", Q, 23), a_rung("480p", L, 24, label="SD")]
-    assert spared(rungs, {H, Q}) is rungs[0]
-    assert spared(rungs, {H}) is None
-    assert spared(rungs[:1], {H}) is None
+    assert spared(rungs, tries(H, Q)) == (rungs[0],)
+    assert spared(rungs, tries(H)) == ()
+    assert spared(rungs[:1], tries(H)) == ()
     trials = hull_trials()
     with_all, without = choose(rungs, trials), choose(rungs, Trials([None, *trials.fixed[1:]], trials.tried))
     assert without[0].target_vmaf == pytest.approx(with_all[0].target_vmaf, abs=1e-6)
@@ -190,6 +205,8 @@ def test_zones_are_counted_from_the_chunk_and_double_the_scale_in_six_steps():
 
 def test_a_chunk_whose_shots_have_the_rungs_own_crf_is_told_no_zones():
     chunk, rung = Chunk(index=1, start=720, end=1440), a_rung("720p", Q, 22)
+    assert tuning_parameters(tuned(rung), chunk, [], x264.plain("slow")) == x264.plain("slow")
+    rung = rung.model_copy(update={"codec": VideoCodec.X265})
     assert tuning_parameters(rung, chunk, [ShotCrf(start=720, end=1440, crf=22)], x265.PLAIN) == {}
     assert tuning_parameters(tuned(rung), chunk, [], x265.PLAIN) == {
         "psy-rd": "0", "psy-rdoq": "0", "aq-strength": "0.3", "bframes": "5",
