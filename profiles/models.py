@@ -48,14 +48,17 @@ class VideoRung(Document):
     max_bps: int = Field(gt=0, description="VBV maximum rate, bits a second; its buffer holds one second")
     preset: str = Field(default="slow", description="the encoder's own name; a number for VP9 and SVT-AV1")
     aq_strength: float | None = Field(
-        default=None, ge=0, le=3, description="x264, x265: adaptive quantisation; none: 1, of x264 without psychovisual 0.4"
+        default=None,
+        ge=0,
+        le=3,
+        description="x264, x265: adaptive quantisation; none: 1, of x264 without psychovisual 0.4",
     )
     b_frames: int | None = Field(
         default=None, ge=0, le=16, description="x264, x265: B-frames in a row, at most; none: the preset's, of x264 5"
     )
     psychovisual: bool = Field(
-        default_factory=lambda said: said.get("codec") is not VideoCodec.X264,
-        description="x264, x265: spend bits on grain and texture that no metric counts; left out: x265 does, x264 not",
+        default_factory=lambda said: said.get("codec") not in {VideoCodec.X264, VideoCodec.SVT_AV1},
+        description="x264, x265, SVT-AV1: bits for grain and texture that no metric counts; left out: x265 only",
     )
     viewing: Literal["auto", "tv", "phone", "4k"] = Field(
         default="auto", description="whose eyes VMAF stands for; auto: a 4k screen above 1080 lines, a tv below"

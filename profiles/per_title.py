@@ -22,7 +22,7 @@ class PerTitle(Document):
     lines: tuple[int, ...] = Field(
         default=(1080, 720, 576), min_length=1, description="heights that are tried, of a 16:9 picture"
     )
-    sample: float = Field(default=0.033, gt=0, le=1, description="share of a short title's frames that trials encode")
+    sample: float = Field(default=0.025, gt=0, le=1, description="share of a short title's frames that trials encode")
     sample_frames: int = Field(default=240, ge=24, description="frames that trials encode of a long title, at most")
     tune: bool = Field(
         default=True,

@@ -13,7 +13,12 @@ def video_options(rung: VideoRung, gop_frames: int, threads: int) -> dict[str, s
     parameters = {
         "scd": "0",
         "lp": str(threads),  # SVT's level of parallelism
-        "tune": "0",  # for eyes, not for PSNR
+        "tune": "0" if rung.psychovisual else "1",  # for eyes, or for fidelity
+        # matrices that spend less on high frequencies, and layers of B-frames nearer to each other in quality: on Big
+        # Buck Bunny about a tenth fewer bits at equal VMAF, at no more CPU
+        "enable-qm": "1",
+        "qm-min": "0",
+        "qp-scale-compress-strength": "2",
     }
     gop = str(gop_frames)
     return {

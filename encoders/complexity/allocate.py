@@ -18,8 +18,8 @@ _STEP = 0.25
 _LOWEST, _HIGHEST = -2.0, 2.0
 """How far a shot's CRF may be from its rung's: beyond, trials of the title say too little of the shot."""
 _PERFECT = 100.0
-_WORTH = 0.98
-"""A spread that saves less than a fiftieth is lost in what the survey cannot see: one CRF for all then."""
+_WORTH = 0.985
+"""A spread that saves less than a sixtieth or so is lost in what the survey cannot see: one CRF for all then."""
 _WORST = 0.1
 """Share of the frames, the worst looking, whose quality is kept."""
 _ROUNDS = 40

@@ -88,7 +88,7 @@ def _analysed(
     scene = Scene(probe.master, bench.source, track, frame_rate, ladder.gop_frames, preroll_of(probe), allowed)
     gops, cpu_s = _surveyed(scene, first, total, bench)
     a_second = round(rate)
-    frames = min(policy.sample_frames, max(a_second, round(policy.sample * total)))
+    frames = min(policy.sample_frames, max(3 * a_second // 4, round(policy.sample * total)))
     windows, view = sampled_windows(gops, frames), fitted_size(_turned(_VIEW, track), display_size(track))
     shots, choices, points = shots_of(gops), list[RungChoice](), list[TrialPoint]()
     for codec in dict.fromkeys(rung.codec for rung in rungs):
@@ -98,7 +98,10 @@ def _analysed(
         asked = [*(rung for rung in own if rung not in left_out), *tried]
         found, more_s = _tried(scene, bench, windows, view, asked)
         if differing(own, tried):
-            found = [*found[: -len(tried)], *(point.model_copy(update={"tuned": True}) for point in found[-len(tried) :])]
+            found = [
+                *found[: -len(tried)],
+                *(point.model_copy(update={"tuned": True}) for point in found[-len(tried) :]),
+            ]
         cpu_s += more_s
         points += found
         measured = iter(found)
