@@ -31,8 +31,10 @@ def plain(preset: str) -> dict[str, str]:
     dark (where banding shows), longer runs of B-frames; see docs/quality.md for what each brings.
 
     Trellis quantisation in every mode decision, as slow presets have it, is a sixth of their CPU for 0.1 VMAF: final
-    blocks only.
+    blocks only. ultrafast, which has none of all this, stays as it is.
     """
+    if preset == "ultrafast":
+        return {}
     return _PLAIN | ({"trellis": "1"} if preset in _ALL_TRELLIS else {})
 
 
