@@ -17,6 +17,7 @@ from pipeline import steps
 from pipeline.encoding_here import encode_here, encoders_at_once
 from pipeline.examining import examine_beside
 from pipeline.progress import EncodeProgress
+from pipeline.verifying import write_evidence
 from pipeline.workplace import Workplace
 from telecine.document import Document
 from telecine.errors import MissingRequirement
@@ -65,7 +66,7 @@ class MakeWatcher:
 def make(
     request: SubmitRequest, out_dir: Path, settings: Settings, watcher: MakeWatcher, *, vmaf: bool = False
 ) -> MakeReport:
-    """Encode, package, verify and lay out ``package/``, ``renditions/`` and ``report.json`` in ``out_dir``.
+    """Encode, package, verify and lay out ``package/``, ``renditions/``, evidence and ``report.json`` in ``out_dir``.
 
     Interrupted and run again, it goes on with the chunks that are there. Content keys stay sealed in the data folder's
     key store. Raises SourceRejected: before anything is written to ``out_dir`` where inspection tells, while encoding
@@ -105,6 +106,7 @@ def make(
         source=found,
     )
     _lay_out(place.work, package, renditions, out_dir)
+    write_evidence(verified.evidence, out_dir)
     (out_dir / "report.json").write_text(report.model_dump_json(indent=2))
     shutil.rmtree(_cache(out_dir))
     return report

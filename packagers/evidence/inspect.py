@@ -1,0 +1,316 @@
+"""Inspects a whole package: fetches all its manifests name, opens it with licensed keys, holds it to every clause."""
+
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from lxml import etree
+from pydantic import SecretBytes
+
+from packagers.evidence.clauses import Rule, fault
+from packagers.evidence.decoding import decode_track
+from packagers.evidence.documents import Decoded, EvidenceReport, Fault, TrackEvidence
+from packagers.evidence.fragments import Head, Run, read_head, read_run
+from packagers.evidence.licence import LicenceRefused, LicenceSource, NoLicences
+from packagers.evidence.measures import Media, average_bps, peak_bps, segments_of, start_of, sync_times
+from packagers.evidence.mpd import read_mpd
+from packagers.evidence.offers import Manifest, Offer, Ref, Variant
+from packagers.evidence.playlists import read_media_playlist, read_multivariant
+from packagers.evidence.rules import Expected, faults_of_decoded, faults_of_rates, faults_of_set, faults_of_track
+from packagers.evidence.source import Fetched, PackageSource
+from packagers.tooling import private_folder
+from telecine.errors import NotFound, PackageRejected, Unavailable
+from telecine.log import get_logger
+from telecine.protection import Kid
+from telecine.rendition import RenditionSet
+
+__all__ = ["Inspection", "inspect_package"]
+
+log = get_logger(__name__)
+
+_FETCHES = 8
+_MANIFEST_TYPES = {".mpd": "application/dash+xml", ".m3u8": "application/vnd.apple.mpegurl"}
+_PLAYLIST_TYPES = {"application/vnd.apple.mpegurl", "audio/mpegurl", "application/x-mpegurl"}
+_MEDIA_TYPES = {"video/mp4", "audio/mp4", "video/iso.segment", "application/mp4", "video/mp2t", "audio/aac", "text/vtt"}
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What to inspect, and what is known of it beforehand.
+
+    ``manifests`` are URLs of MPDs and multivariant playlists of one title. ``decoded`` are tracks, by the URL of their
+    init segment, that were decoded already. ``schema`` is the MPEG schema of MPDs. ``renditions`` is the plan.
+    """
+
+    package: str
+    manifests: tuple[str, ...]
+    source: PackageSource
+    licences: LicenceSource
+    work_dir: Path
+    renditions: RenditionSet | None = None
+    schema: Path | None = None
+    decoded: Mapping[str, Decoded] = field(default_factory=dict)
+    on_tracks: Callable[[Sequence[Media], Mapping[Kid, SecretBytes]], None] = lambda _, __: None
+
+    @property
+    def expected(self) -> Expected | None:
+        found = self.renditions
+        return Expected(found.frames, found.frame_rate.fraction) if found and found.frames else None
+
+
+@dataclass(slots=True)
+class _Findings:
+    faults: list[Fault] = field(default_factory=list)
+    not_checked: list[str] = field(default_factory=list)
+    fetched: int = 0
+    decode_cpu_s: float = 0.0
+
+
+def inspect_package(case: Inspection) -> EvidenceReport:
+    """Everything found of a package; never raises for what is wrong with it, Unavailable when it cannot be reached."""
+    began = time.monotonic()
+    found = _Findings()
+    with private_folder(case.work_dir, "evidence-") as folder:
+        manifests, variants = _manifests(case, found)
+        tracks = _tracks(case, manifests, folder, found)
+        keys = _licensed(case, tracks, found)
+        granted = None if isinstance(case.licences, NoLicences) else frozenset(keys)
+        for media in tracks:
+            found.faults += faults_of_track(media, granted)
+        found.faults += [*faults_of_set(tracks), *faults_of_rates(tracks, manifests, variants)]
+        decoded = _decoded(case, tracks, keys, folder, found)
+        case.on_tracks(tracks, keys)
+        shown = tuple(_evidence(case, media, decoded.get(id(media))) for media in tracks)
+    report = EvidenceReport(
+        package=case.package,
+        manifests=case.manifests,
+        tracks=shown,
+        faults=tuple(dict.fromkeys(sorted(found.faults, key=lambda one: not one.must))),
+        not_checked=tuple(dict.fromkeys(found.not_checked)),
+        fetched=found.fetched,
+        granted=tuple(sorted(keys)),
+        wall_s=round(time.monotonic() - began, 3),
+        decode_cpu_s=round(found.decode_cpu_s, 3),
+    )
+    log.info("package.inspected", package=case.package, faults=len(report.rejections), tracks=len(tracks))
+    return report
+
+
+def _manifests(case: Inspection, found: _Findings) -> tuple[list[Manifest], tuple[Variant, ...]]:
+    manifests: list[Manifest] = []
+    variants: list[Variant] = []
+    for url in case.manifests:
+        dash = url.partition("?")[0].endswith(".mpd")
+        fetched = _fetched(case, Ref(url), Rule.DASH_FETCH if dash else Rule.HLS_FETCH, found)
+        if fetched is None:
+            continue
+        if dash or fetched.content.lstrip()[:1] == b"<":
+            manifests.append(_dash(case, url, fetched, found))
+        else:
+            hls, offered = _hls(case, url, fetched, found)
+            manifests.append(hls)
+            variants += offered
+    found.faults += [broken for manifest in manifests for broken in manifest.faults]
+    return manifests, tuple(variants)
+
+
+def _dash(case: Inspection, url: str, fetched: Fetched, found: _Findings) -> Manifest:
+    if fetched.content_type not in {None, _MANIFEST_TYPES[".mpd"]}:
+        found.faults.append(fault(Rule.DASH_TYPES, url, f"it is served as {fetched.content_type or 'nothing'}."))
+    manifest = read_mpd(fetched.content, url)
+    if case.schema is None:
+        found.not_checked.append(f"{url} is not validated: no MPEG schema is given (--mpd-schema).")
+    elif manifest.offers:
+        schema = etree.XMLSchema(etree.parse(str(case.schema)))
+        if not schema.validate(etree.fromstring(fetched.content)):
+            errors = [f"line {error.line}: {error.message}" for error in schema.error_log]  # type: ignore[attr-defined]
+            found.faults += [fault(Rule.DASH_SCHEMA, url, error) for error in errors]
+    return manifest
+
+
+def _hls(case: Inspection, url: str, fetched: Fetched, found: _Findings) -> tuple[Manifest, tuple[Variant, ...]]:
+    """The multivariant playlist with all it names; a media playlist alone is no title."""
+    multivariant = read_multivariant(fetched.content, url)
+    _judge_playlist_type(url, fetched, found)
+    offers: list[Offer] = []
+    faults = list(multivariant.faults)
+    independent = []
+    for named in multivariant.named:
+        playlist = _fetched(case, Ref(named.url), Rule.HLS_FETCH, found)
+        if playlist is None:
+            continue
+        _judge_playlist_type(named.url, playlist, found)
+        offer, broken = read_media_playlist(playlist.content, named)
+        offers.append(offer)
+        faults += broken
+        if named.kind == "video":
+            independent.append(b"#EXT-X-INDEPENDENT-SEGMENTS" in playlist.content)
+    if not multivariant.independent and not all(independent):
+        faults.append(fault(Rule.HLS_INDEPENDENT, url, "neither it nor every video playlist has it."))
+    kids = frozenset(kid for offer in offers if offer.kind in {"video", "audio"} for kid in offer.kids)
+    if multivariant.session_kids and multivariant.session_kids != kids:
+        told = f"they name {sorted(multivariant.session_kids)}, the media playlists {sorted(kids)}."
+        faults.append(fault(Rule.HLS_SESSION_KEY, url, told))
+    return Manifest(url, tuple(offers), tuple(faults)), multivariant.variants
+
+
+def _judge_playlist_type(url: str, fetched: Fetched, found: _Findings) -> None:
+    if fetched.content_type is not None and fetched.content_type not in _PLAYLIST_TYPES:
+        found.faults.append(fault(Rule.HLS_TYPES, url, f"it is served as {fetched.content_type or 'nothing'}."))
+
+
+def _tracks(case: Inspection, manifests: Sequence[Manifest], folder: Path, found: _Findings) -> list[Media]:
+    """Each track once, whichever manifests offer it."""
+    offered: dict[object, list[Offer]] = {}
+    for manifest in manifests:
+        for offer in manifest.offers:
+            key = offer.key if offer.kind != "trick" else (offer.key, offer.manifest, offer.name)
+            offered.setdefault(key, []).append(offer)
+    checks = [
+        partial(_track, case, tuple(offers), folder / f"{number}.mp4", found)
+        for number, offers in enumerate(offered.values())
+    ]
+    return _side_by_side(checks)
+
+
+def _track(case: Inspection, offers: tuple[Offer, ...], path: Path, found: _Findings) -> Media:
+    """A track fetched whole, its segments read as they come."""
+    rule = Rule.HLS_FETCH if offers[0].times == "extinf" else Rule.DASH_FETCH
+    head: Head | None = None
+    runs: list[Run] = []
+    whole = offers[0].kind in {"video", "audio"}
+    with path.open("wb") as joined:
+        if offers[0].init is not None:
+            fetched = _fetched(case, offers[0].init, rule, found)
+            if fetched is not None:
+                joined.write(fetched.content)
+                head = _read(offers[0].init.url, partial(read_head, fetched.content), found) if whole else None
+        with ThreadPoolExecutor(_FETCHES) as pool:
+            refs = list(dict.fromkeys(piece.ref for offer in offers for piece in offer.pieces))
+            for ref, fetched in zip(refs, pool.map(lambda ref: _fetched(case, ref, rule, found), refs), strict=True):
+                if fetched is None:
+                    continue
+                joined.write(fetched.content)
+                run = _read(ref.url, partial(read_run, fetched.content, head), found) if head and whole else None
+                if run is not None:
+                    runs.append(run)
+    return Media(offers, head, tuple(runs), path)
+
+
+def _read(url: str, reader: Callable[[], _T], found: _Findings) -> _T | None:
+    try:
+        return reader()
+    except PackageRejected as rejected:
+        found.faults += [fault(Rule.BOXES, url, reason) for reason in rejected.reasons]
+    except IndexError:
+        found.faults.append(fault(Rule.BOXES, url, "a box is shorter than its fields."))
+    return None
+
+
+def _fetched(case: Inspection, ref: Ref, rule: Rule, found: _Findings) -> Fetched | None:
+    found.fetched += 1
+    try:
+        fetched = case.source.get(ref)
+    except (NotFound, Unavailable) as error:
+        found.faults.append(fault(rule, ref.url, str(error)))
+        return None
+    kind = fetched.content_type
+    suffix = Path(ref.url.partition("?")[0]).suffix
+    if kind is not None and suffix in {".m4s", ".mp4", ".cmfv", ".cmfa"} and kind not in _MEDIA_TYPES:
+        found.faults.append(fault(Rule.HLS_TYPES, ref.url, f"it is served as {kind or 'nothing'}."))
+    return fetched
+
+
+def _licensed(case: Inspection, tracks: Iterable[Media], found: _Findings) -> Mapping[Kid, SecretBytes]:
+    """Keys for every KID of the media, from one licence request as a player makes it."""
+    kids = sorted({media.head.kid for media in tracks if media.head and media.head.kid})
+    if not kids:
+        return {}
+    try:
+        return case.licences.keys(kids)
+    except LicenceRefused as refused:
+        if isinstance(case.licences, NoLicences):
+            found.not_checked.append(f"The tracks are encrypted and were not decoded: {refused}")
+        else:
+            found.faults.append(fault(Rule.KID_LICENCE, "the licence service", str(refused)))
+        return {}
+
+
+def _decoded(
+    case: Inspection, tracks: Sequence[Media], keys: Mapping[Kid, SecretBytes], folder: Path, found: _Findings
+) -> dict[int, Decoded]:
+    """What came out of each track, the largest first, as many at once as there are cores."""
+    wanted = sorted(
+        (media for media in tracks if media.runs and media.head and (not media.head.kid or media.head.kid in keys)),
+        key=lambda media: -media.path.stat().st_size,
+    )
+
+    def one(media: Media) -> tuple[int, Decoded | None, list[Fault], float]:
+        key = keys.get(media.head.kid) if media.head and media.head.kid else None
+        init = media.offer.init.url if media.offer.init else ""
+        known, cpu_s = case.decoded.get(init), 0.0
+        try:
+            if known is None or media.kind == "audio":
+                made, cpu_s = decode_track(media, key, folder)
+                known = made
+        except PackageRejected as rejected:
+            return (
+                id(media),
+                None,
+                [fault(Rule.DECODES, f"'{media.name}'", reason) for reason in rejected.reasons],
+                cpu_s,
+            )
+        return id(media), known, list(faults_of_decoded(media, known, case.expected)), cpu_s
+
+    results = _side_by_side([partial(one, media) for media in wanted])
+    found.decode_cpu_s += sum(cpu_s for *_, cpu_s in results)
+    found.faults += [broken for _, _, faults, _ in results for broken in faults]
+    return {name: decoded for name, decoded, _, _ in results if decoded is not None}
+
+
+def _side_by_side(checks: Sequence[Callable[[], _T]]) -> list[_T]:
+    with ThreadPoolExecutor(max(1, len(os.sched_getaffinity(0)))) as pool:
+        return [future.result() for future in [pool.submit(check) for check in checks]]
+
+
+def _evidence(case: Inspection, media: Media, decoded: Decoded | None) -> TrackEvidence:
+    segments = segments_of(media)
+    head = media.head
+    target = next((offer.target for offer in media.offers if offer.target), None)
+    longest = max((one.duration for one in segments), default=Fraction(1))
+    known = {found.name: found for found in case.renditions.renditions} if case.renditions else {}
+    grid = sync_times(media) if media.kind == "video" else ()
+    return TrackEvidence(
+        name=media.name,
+        kind=media.kind,
+        codecs=media.codecs,
+        init=media.offer.init.url if media.offer.init else None,
+        kid=head.kid if head else None,
+        scheme=head.scheme if head else None,
+        samples=sum(one.samples for one in segments),
+        sync_samples=sum(sum(run.sync) for run in media.runs),
+        start=start_of(media),
+        average_bps=average_bps(segments),
+        peak_bps=peak_bps(segments, Fraction(target or longest)) if segments else None,
+        declared_bps=next((offer.bandwidth for offer in media.offers if offer.bandwidth), None),
+        grid=grid,
+        segments=segments,
+        decoded=decoded,
+        not_decoded=None if decoded else _why_not(media),
+        quality=known[media.name].quality if media.name in known else None,
+    )
+
+
+def _why_not(media: Media) -> str:
+    if media.kind in {"text", "image", "trick"}:
+        return f"a track of {media.kind} is fetched, not decoded"
+    if media.head is None or not media.runs:
+        return "its segments are no CMAF that could be read"
+    return "no licence opened it, or it does not decode" if media.head.kid else "it does not decode"
