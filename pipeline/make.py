@@ -17,7 +17,7 @@ from pipeline import steps
 from pipeline.encoding_here import encode_here, encoders_at_once
 from pipeline.examining import examine_beside
 from pipeline.progress import EncodeProgress
-from pipeline.verifying import write_evidence
+from pipeline.verifying import lay_out_evidence
 from pipeline.workplace import Workplace
 from telecine.document import Document
 from telecine.errors import MissingRequirement
@@ -90,7 +90,7 @@ def make(
     watcher.stage("package")
     package = steps.package(place, request.title_id, plan.ladder.packaging, renditions)
     watcher.stage("verify")
-    verified = steps.verify(place, package, renditions)
+    verified = steps.verify(place, package, renditions, plan)
     report = MakeReport(
         title_id=request.title_id,
         version=package.version,
@@ -106,7 +106,7 @@ def make(
         source=found,
     )
     _lay_out(place.work, package, renditions, out_dir)
-    write_evidence(verified.evidence, out_dir)
+    lay_out_evidence(place.work, package, verified.evidence, out_dir)
     (out_dir / "report.json").write_text(report.model_dump_json(indent=2))
     shutil.rmtree(_cache(out_dir))
     return report

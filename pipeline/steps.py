@@ -173,6 +173,11 @@ def package(place: Workplace, title_id: str, profile: PackagingProfile, renditio
     return make_package(request, place.keys, place.work, place.work_dir)
 
 
-def verify(place: Workplace, package: Package, renditions: RenditionSet) -> VerifyReport:
-    """Decrypt with licensed keys and decode everything again; keep the evidence. Raises PackageRejected."""
-    return prove_package(place, package, renditions)
+def verify(
+    place: Workplace, package: Package, renditions: RenditionSet, plan: EncodePlan | None = None
+) -> VerifyReport:
+    """Decrypt with licensed keys and decode everything again; keep the evidence. Raises PackageRejected.
+
+    With the plan the evidence shows the worst five seconds of each measured rendition beside the source.
+    """
+    return prove_package(place, package, renditions, plan)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import SecretStr, ValidationError
 
+from encoders.documents import EncodePlan
 from packagers.evidence.documents import EvidenceReport
 from packagers.evidence.inspect import Inspection, inspect_package
 from packagers.evidence.licence import LicenceSource, NoLicences, web_licences
@@ -16,6 +17,7 @@ from packagers.evidence.source import FolderSource, PackageSource, WebSource, fo
 from packagers.verify import VerifyReport, examine
 from pipeline.licensing import licences_of_live, licences_of_version
 from pipeline.workplace import Workplace
+from pipeline.worst import picture_key, picture_worst, vmaf_over_time
 from telecine.errors import NotFound, PackageRejected, TelecineError
 from telecine.keystore import SealedKeyStore, load_or_create_master_key
 from telecine.log import get_logger
@@ -24,8 +26,9 @@ from telecine.publication import Package
 from telecine.rendition import RenditionSet
 from telecine.settings import Settings
 from telecine.storage.local import LocalStore
+from telecine.storage.port import ObjectStore
 
-__all__ = ["Asked", "evidence_key", "prove_package", "verify_any", "write_evidence"]
+__all__ = ["Asked", "evidence_key", "lay_out_evidence", "prove_package", "verify_any", "write_evidence"]
 
 log = get_logger(__name__)
 
@@ -47,14 +50,18 @@ def evidence_key(package: Package, suffix: str = "json") -> str:
     return f"{package.prefix.rstrip('/')}.evidence.{suffix}"
 
 
-def prove_package(place: Workplace, package: Package, renditions: RenditionSet) -> VerifyReport:
+def prove_package(
+    place: Workplace, package: Package, renditions: RenditionSet, plan: EncodePlan | None = None
+) -> VerifyReport:
     """Prove a version with the keys that the licence service grants for it, and keep the evidence with the version.
 
     Raises PackageRejected with every breach, after the evidence was kept: nothing that fails goes on to be published.
     """
     licences = licences_of_version(package.keys, package.version, place.keys, place.settings)
     report = examine(package, renditions, licences, place.work, place.work_dir, place.settings.mpd_schema)
-    evidence = report.evidence
+    worst = picture_worst(place, package, renditions, plan) if plan is not None else ()
+    evidence = report.evidence.model_copy(update={"worst": worst, "vmaf": vmaf_over_time(renditions)})
+    report = report.model_copy(update={"evidence": evidence})
     page = evidence_page(evidence).encode()
     place.work.put_bytes(
         evidence_key(package), evidence.model_dump_json(indent=1).encode(), content_type="application/json"
@@ -63,6 +70,16 @@ def prove_package(place: Workplace, package: Package, renditions: RenditionSet) 
     if not evidence.passed:
         raise PackageRejected(*(broken.sentence for broken in evidence.rejections))
     return report
+
+
+def lay_out_evidence(store: ObjectStore, package: Package, evidence: EvidenceReport, folder: Path) -> None:
+    """The evidence of a version, with its pictures, in a folder."""
+    write_evidence(evidence, folder)
+    for found in evidence.worst:
+        for name in (found.source_picture, found.rendition_picture):
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            store.get_file(picture_key(package, name), target)
 
 
 def verify_any(asked: Asked, settings: Settings) -> EvidenceReport:
