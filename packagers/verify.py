@@ -25,6 +25,7 @@ from telecine.log import get_logger
 from telecine.protection import ContentKey, Kid
 from telecine.publication import InventoryEntry, Package
 from telecine.rendition import RenditionSet
+from telecine.settings import usable_cores
 from telecine.storage.keys import sha256_of_file
 from telecine.storage.port import ObjectStore
 
@@ -33,7 +34,6 @@ __all__ = ["RenditionProof", "VerifyReport", "examine", "verify"]
 log = get_logger(__name__)
 
 _FETCHES = 8
-_PROOFS = 2
 _ROUNDING = Fraction(1, 1_000_000)
 
 _T = TypeVar("_T")
@@ -126,7 +126,7 @@ def _proven(case: _Case) -> tuple[dict[str, RenditionProof], list[Fault]]:
         keys = case.licences.keys(case.package.keys.kids.values())
         largest_first = sorted(streams_of(case.renditions), key=lambda stream: -stream.rendition.size_bytes)
         checks = [partial(_prove, case, stream, listings[stream.init_path], keys) for stream in largest_first]
-        return {proof.name: proof for proof in _every(_PROOFS, checks)}, []
+        return {proof.name: proof for proof in _every(usable_cores(), checks)}, []
     except PackageRejected as rejected:
         return {}, [fault(Rule.AS_MADE, case.package.prefix, reason) for reason in rejected.reasons]
     except LicenceRefused as refused:

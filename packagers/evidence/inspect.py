@@ -1,8 +1,7 @@
 """Inspects a whole package: fetches all its manifests name, opens it with licensed keys, holds it to every clause."""
 
-import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -29,6 +28,7 @@ from telecine.errors import NotFound, PackageRejected, Unavailable
 from telecine.log import get_logger
 from telecine.protection import Kid
 from telecine.rendition import RenditionSet
+from telecine.settings import usable_cores
 
 __all__ = ["Inspection", "inspect_package"]
 
@@ -191,17 +191,25 @@ def _track(case: Inspection, offers: tuple[Offer, ...], path: Path, found: _Find
             fetched = _fetched(case, offers[0].init, rule, found)
             if fetched is not None:
                 joined.write(fetched.content)
-                head = _read(offers[0].init.url, partial(read_head, fetched.content), found) if whole else None
-        with ThreadPoolExecutor(_FETCHES) as pool:
-            refs = list(dict.fromkeys(piece.ref for offer in offers for piece in offer.pieces))
-            for ref, fetched in zip(refs, pool.map(lambda ref: _fetched(case, ref, rule, found), refs), strict=True):
-                if fetched is None:
-                    continue
-                joined.write(fetched.content)
-                run = _read(ref.url, partial(read_run, fetched.content, head), found) if head and whole else None
-                if run is not None:
-                    runs.append(run)
+                told = whole or offers[0].kind == "trick"
+                head = _read(offers[0].init.url, partial(read_head, fetched.content), found) if told else None
+        refs = list(dict.fromkeys(piece.ref for offer in offers for piece in offer.pieces))
+        for ref, fetched in _in_order(refs, lambda ref: _fetched(case, ref, rule, found)):
+            if fetched is None:
+                continue
+            joined.write(fetched.content)
+            run = _read(ref.url, partial(read_run, fetched.content, head), found) if head and whole else None
+            if run is not None:
+                runs.append(run)
     return Media(offers, head, tuple(runs), path)
+
+
+def _in_order(refs: Sequence[Ref], fetch: Callable[[Ref], _T]) -> Iterator[tuple[Ref, _T]]:
+    """Each fetched in order, a few at once and no more in memory: a film is larger than that."""
+    with ThreadPoolExecutor(_FETCHES) as pool:
+        for first in range(0, len(refs), _FETCHES):
+            some = refs[first : first + _FETCHES]
+            yield from zip(some, pool.map(fetch, some), strict=True)
 
 
 def _read(url: str, reader: Callable[[], _T], found: _Findings) -> _T | None:
@@ -276,7 +284,7 @@ def _decoded(
 
 
 def _side_by_side(checks: Sequence[Callable[[], _T]]) -> list[_T]:
-    with ThreadPoolExecutor(max(1, len(os.sched_getaffinity(0)))) as pool:
+    with ThreadPoolExecutor(usable_cores()) as pool:
         return [future.result() for future in [pool.submit(check) for check in checks]]
 
 

@@ -84,6 +84,8 @@ def read_multivariant(content: bytes, url: str) -> Multivariant:
     faults += [broken for found in tricks for broken in _faults_of_trick(found, url)]
     if any(one.kind == "video" for one in named) and not tricks:
         faults.append(fault(Rule.HLS_TRICK, url, "it has no EXT-X-I-FRAME-STREAM-INF."))
+    tiles = [found for line, found in given if line.startswith("#EXT-X-IMAGE-STREAM-INF:")]
+    named += [Named(urljoin(url, found.get("URI", "")), "image", found.get("CODECS", "")) for found in tiles]
     keys = [(line, found) for line, found in given if line.startswith("#EXT-X-SESSION-KEY:")]
     faults += _faults_of_session_keys(keys, url)
     return Multivariant(
