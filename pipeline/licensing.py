@@ -15,8 +15,6 @@ import httpx
 from pydantic import SecretStr
 
 from packagers.evidence.licence import ClearKeyLicences, LicenceRefused, web_licences
-from playback.app import create_app
-from playback.parts import Parts
 from playback.sessions.schemas import Session
 from playback.titles import ListedTitle
 from playback.tokens import user_token
@@ -39,6 +37,9 @@ def licences_of_version(
     assignment: KeyAssignment, version: str, keys: KeyStore, settings: Settings
 ) -> ClearKeyLicences:
     """What the playback service would grant for this version, were it live; nothing of it is seen outside."""
+    from playback.app import create_app  # noqa: PLC0415 - a web framework, which commands without a proof need not load
+    from playback.parts import Parts  # noqa: PLC0415
+
     title = ListedTitle(assignment.title_id, assignment.title_id, _pointer(assignment, version))
     key = SecretStr(secrets.token_urlsafe(48))  # no token of it is worth anything elsewhere
     app = create_app(

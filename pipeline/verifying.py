@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import SecretStr, ValidationError
 
 from encoders.documents import EncodePlan
+from origin.layout import INVENTORY_NAME
 from packagers.evidence.documents import EvidenceReport
 from packagers.evidence.inspect import Inspection, inspect_package
 from packagers.evidence.licence import LicenceSource, NoLicences, web_licences
@@ -22,7 +23,7 @@ from telecine.errors import NotFound, PackageRejected, TelecineError
 from telecine.keystore import SealedKeyStore, load_or_create_master_key
 from telecine.log import get_logger
 from telecine.protection import KeyAssignment
-from telecine.publication import Package
+from telecine.publication import Inventory, Package
 from telecine.rendition import RenditionSet
 from telecine.settings import Settings
 from telecine.storage.local import LocalStore
@@ -157,10 +158,13 @@ def _of_title(asked: Asked, settings: Settings) -> Inspection:
         licences: LicenceSource = web_licences(asked.licence_url, asked.token)
     else:
         licences = licences_of_live(asked.what, settings)
+    source = WebSource()
+    inventory = Inventory.model_validate_json(source.get(Ref(f"{base}/{INVENTORY_NAME}")).content)
     return Inspection(
         package=f"{asked.what} {live.version}",
         manifests=(f"{base}/{live.dash_path}", f"{base}/{live.hls_path}"),
-        source=WebSource(),
+        source=source,
+        digests={f"{base}/{entry.path}": entry.sha256 for entry in inventory.entries},
         licences=licences,
         work_dir=settings.work_dir,
         renditions=report.renditions,

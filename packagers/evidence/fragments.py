@@ -8,7 +8,7 @@ from packagers.pssh import parse_pssh
 from telecine.errors import PackageRejected
 from telecine.protection import Kid
 
-__all__ = ["Head", "Run", "read_head", "read_run"]
+__all__ = ["Head", "Run", "read_head", "read_index", "read_run"]
 
 _FIELDS = {b"vide": 78, b"soun": 28}
 """Bytes of a sample entry before its boxes, by handler."""
@@ -104,6 +104,19 @@ def read_run(content: bytes, head: Head) -> Run:
             sync.append(not flags & _NON_SYNC)
             at += sample_ticks
     return Run(start, tuple(ticks), tuple(offsets), tuple(sync), len(content))
+
+
+def read_index(content: bytes) -> tuple[tuple[int, Fraction], ...]:
+    """Bytes and seconds of each segment that a sidx box lists (ISO/IEC 14496-12, 8.16.3). Raises PackageRejected."""
+    sidx = first_box(content, b"sidx")
+    timescale = int.from_bytes(sidx[8:12])
+    at = 12 + (16 if sidx[0] else 8) + 2
+    count = int.from_bytes(sidx[at : at + 2])
+    entries = [sidx[at + 2 + 12 * n : at + 14 + 12 * n] for n in range(count)]
+    if not timescale or any(len(entry) != 12 or entry[0] & 0x80 for entry in entries):  # noqa: PLR2004 - by the box
+        message = "A segment index of media was expected, but it is cut short or lists other indexes."
+        raise PackageRejected(message)
+    return tuple((int.from_bytes(entry[:4]), Fraction(int.from_bytes(entry[4:8]), timescale)) for entry in entries)
 
 
 def _timescale(body: bytes) -> int:

@@ -1,9 +1,10 @@
 """Inspects a whole package: fetches all its manifests name, opens it with licensed keys, holds it to every clause."""
 
+import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -15,11 +16,11 @@ from pydantic import SecretBytes
 from packagers.evidence.clauses import Rule, fault
 from packagers.evidence.decoding import decode_track
 from packagers.evidence.documents import Decoded, EvidenceReport, Fault, TrackEvidence
-from packagers.evidence.fragments import Head, Run, read_head, read_run
+from packagers.evidence.fragments import Head, Run, read_head, read_index, read_run
 from packagers.evidence.licence import LicenceRefused, LicenceSource, NoLicences
 from packagers.evidence.measures import Media, average_bps, peak_bps, segments_of, start_of, sync_times
 from packagers.evidence.mpd import read_mpd
-from packagers.evidence.offers import Manifest, Offer, Ref, Variant
+from packagers.evidence.offers import Manifest, Offer, Piece, Ref, Variant
 from packagers.evidence.playlists import read_media_playlist, read_multivariant
 from packagers.evidence.rules import Expected, faults_of_decoded, faults_of_rates, faults_of_set, faults_of_track
 from packagers.evidence.source import Fetched, PackageSource
@@ -46,7 +47,8 @@ class Inspection:
     """What to inspect, and what is known of it beforehand.
 
     ``manifests`` are URLs of MPDs and multivariant playlists of one title. ``decoded`` are tracks, by the URL of their
-    init segment, that were decoded already. ``schema`` is the MPEG schema of MPDs. ``renditions`` is the plan.
+    init segment, that were decoded already; ``digests`` the SHA-256 of URLs by the inventory, where there is one.
+    ``schema`` is the MPEG schema of MPDs, ``renditions`` the plan.
     """
 
     package: str
@@ -57,7 +59,7 @@ class Inspection:
     renditions: RenditionSet | None = None
     schema: Path | None = None
     decoded: Mapping[str, Decoded] = field(default_factory=dict)
-    on_tracks: Callable[[Sequence[Media], Mapping[Kid, SecretBytes]], None] = lambda _, __: None
+    digests: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def expected(self) -> Expected | None:
@@ -86,7 +88,6 @@ def inspect_package(case: Inspection) -> EvidenceReport:
             found.faults += faults_of_track(media, granted)
         found.faults += [*faults_of_set(tracks), *faults_of_rates(tracks, manifests, variants)]
         decoded = _decoded(case, tracks, keys, folder, found)
-        case.on_tracks(tracks, keys)
         shown = tuple(_evidence(case, media, decoded.get(id(media))) for media in tracks)
     report = EvidenceReport(
         package=case.package,
@@ -125,6 +126,7 @@ def _dash(case: Inspection, url: str, fetched: Fetched, found: _Findings) -> Man
     if fetched.content_type not in {None, _MANIFEST_TYPES[".mpd"]}:
         found.faults.append(fault(Rule.DASH_TYPES, url, f"it is served as {fetched.content_type or 'nothing'}."))
     manifest = read_mpd(fetched.content, url)
+    manifest = replace(manifest, offers=tuple(_indexed(case, offer, found) for offer in manifest.offers))
     if case.schema is None:
         found.not_checked.append(f"{url} is not validated: no MPEG schema is given (--mpd-schema).")
     elif manifest.offers:
@@ -133,6 +135,19 @@ def _dash(case: Inspection, url: str, fetched: Fetched, found: _Findings) -> Man
             errors = [f"line {error.line}: {error.message}" for error in schema.error_log]  # type: ignore[attr-defined]
             found.faults += [fault(Rule.DASH_SCHEMA, url, error) for error in errors]
     return manifest
+
+
+def _indexed(case: Inspection, offer: Offer, found: _Findings) -> Offer:
+    """A track of a single file with the segments that its index lists; any other as it is."""
+    if offer.index is None or offer.index.span is None:
+        return offer
+    fetched = _fetched(case, offer.index, Rule.DASH_FETCH, found)
+    listed = _read(offer.index.url, partial(read_index, fetched.content), found) if fetched else None
+    at, pieces = sum(offer.index.span), []
+    for size, duration in listed or ():
+        pieces.append(Piece(Ref(offer.index.url, (at, size)), duration))
+        at += size
+    return replace(offer, pieces=tuple(pieces))
 
 
 def _hls(case: Inspection, url: str, fetched: Fetched, found: _Findings) -> tuple[Manifest, tuple[Variant, ...]]:
@@ -229,6 +244,9 @@ def _fetched(case: Inspection, ref: Ref, rule: Rule, found: _Findings) -> Fetche
     except (NotFound, Unavailable) as error:
         found.faults.append(fault(rule, ref.url, str(error)))
         return None
+    expected = case.digests.get(ref.url) if ref.span is None else None
+    if expected is not None and (digest := hashlib.sha256(fetched.content).hexdigest()) != expected:
+        found.faults.append(fault(Rule.INVENTORY, ref.url, f"its SHA-256 is {digest}, not {expected}."))
     kind = fetched.content_type
     suffix = Path(ref.url.partition("?")[0]).suffix
     if kind is not None and suffix in {".m4s", ".mp4", ".cmfv", ".cmfa"} and kind not in _MEDIA_TYPES:

@@ -91,7 +91,8 @@ def _offer(representation: etree._Element, place: _Place, faults: list[Fault]) -
     name = representation.get("id", "")
     base = _based(_based(place.base, adaptation_set), representation)
     init, pieces, times = _media(representation, adaptation_set, base, place)
-    if not pieces:
+    index = None if pieces else _index(representation, base)
+    if not pieces and index is None:
         faults.append(
             fault(Rule.DASH_TIMELINE, f"{place.manifest}, representation {name}", "it lists no segment we can read.")
         )
@@ -104,7 +105,8 @@ def _offer(representation: etree._Element, place: _Place, faults: list[Fault]) -
         name=name,
         kind=_kind(representation, adaptation_set),
         codecs=_given(representation, adaptation_set, "codecs"),
-        init=init,
+        init=init or (index[0] if index else None),
+        index=index[1] if index else None,
         pieces=pieces,
         times=times,
         kids=kids,
@@ -212,7 +214,7 @@ def _times(
 
 
 def _listed(representation: etree._Element, base: str) -> tuple[Ref | None, tuple[Piece, ...], str]:
-    """A SegmentList; of a SegmentBase there is nothing here, as its index is in the media."""
+    """A SegmentList; a SegmentBase has its index in the media."""
     found = representation.find(f"{{{_MPD}}}SegmentList")
     if found is None:
         return None, (), "nominal"
@@ -226,6 +228,18 @@ def _listed(representation: etree._Element, base: str) -> tuple[Ref | None, tupl
         for one in found.findall(f"{{{_MPD}}}SegmentURL")
     )
     return init, pieces, "nominal"
+
+
+def _index(representation: etree._Element, base: str) -> tuple[Ref, Ref] | None:
+    """Of a SegmentBase: init segment and index of its one file (ISO/IEC 23009-1, 5.3.9.2)."""
+    found = representation.find(f"{{{_MPD}}}SegmentBase")
+    if found is None:
+        return None
+    opening, index = found.find(f"{{{_MPD}}}Initialization"), _span(found.get("indexRange"))
+    if opening is None or index is None:
+        return None
+    init = Ref(urljoin(base, opening.get("sourceURL") or base), _span(opening.get("range")))
+    return init, Ref(base, index)
 
 
 def _span(text: str | None) -> tuple[int, int] | None:

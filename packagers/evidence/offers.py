@@ -31,6 +31,7 @@ class Offer:
     """One track of one manifest.
 
     ``times`` says how far its times bind: ``timeline`` exactly, ``nominal`` half a segment, ``extinf`` one frame.
+    ``index`` is where a segment index (sidx) lists the pieces of a single file, until it is read.
     """
 
     manifest: str
@@ -45,6 +46,7 @@ class Offer:
     bandwidth: int | None = None
     target: int | None = None
     media_type: str = ""
+    index: Ref | None = None
 
     @property
     def key(self) -> tuple[Ref | None, str]:

@@ -118,7 +118,8 @@ def _faults_of_keys(media: Media, granted: frozenset[str] | None) -> Iterator[Fa
     where = media.offer.init.url if media.offer.init else f"'{media.name}'"
     for offer in media.offers:
         said = ", ".join(sorted(offer.kids)) or "none"
-        if offer.kids != ({head.kid} if head.kid else set()):
+        unsaid = offer.times == "extinf" and not offer.kids and offer.scheme  # HLS need not tell KIDs
+        if offer.kids != ({head.kid} if head.kid else set()) and not unsaid:
             yield fault(Rule.KID_TENC, where, f"its KID is {head.kid or 'none'}, but {offer.manifest} says {said}.")
         if offer.scheme is not None and offer.scheme != head.scheme:
             yield fault(

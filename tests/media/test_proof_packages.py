@@ -10,6 +10,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from packagers.evidence.documents import EvidenceReport
@@ -108,6 +109,37 @@ def test_what_another_packager_breaks_in_hls_is_said_by_clause(foreign, tmp_path
     assert [track.decoded.frames for track in report.tracks if track.kind == "video"] == [120, 120]
     clauses = {fault.clause for fault in report.rejections}
     assert "HLS Authoring 9.14" in clauses  # it declares no average
+
+
+@pytest.mark.parametrize(
+    ("scheme", "breach"),
+    [
+        ("cenc", "ISO/IEC 23001-7 8.2"),  # its playlists say nothing of the encryption
+        ("cbcs", "RFC 8216bis 4.4.4.4"),  # they give the KID where a player expects the key
+    ],
+)
+def test_single_files_with_an_index_are_read_and_opened(tmp_path, serve, scheme, breach):
+    """What Shaka Packager makes by itself: on-demand DASH and HLS with byte ranges, one key."""
+    kid, key = "0123456789abcdef" * 2, bytes(range(16))
+    folder = tmp_path / "single"
+    folder.mkdir()
+    descriptors = [
+        f"in={clips() / f'{name}.mp4'},stream={kind},output={folder / f'{name}.mp4'},playlist_name={name}.m3u8"
+        for name, kind in (("180p", "video"), ("360p", "video"), ("stereo", "audio"))
+    ]
+    keys = ["--enable_raw_key_encryption", f"--keys=label=:key_id={kid}:key={key.hex()}", "--clear_lead=0"]
+    made = [f"--mpd_output={folder}/title.mpd", f"--hls_master_playlist_output={folder}/title.m3u8"]
+    options = ["--quiet", f"--protection_scheme={scheme}", "--segment_duration=2", *keys, *made]
+    subprocess.run([tool_path("packager"), *descriptors, *options], check=True)
+    base = serve(folder, {kid: key})
+    for manifest in ("title.mpd", "title.m3u8"):
+        asked = Asked(f"{base}/{manifest}", f"{base}/licence", SecretStr("let-me"))
+        report = verify_any(asked, settings(tmp_path))
+        assert [t.decoded.frames for t in report.tracks if t.kind == "video"] == [120, 120], manifest
+        assert {len(track.segments) for track in report.tracks} == {3}
+        assert {track.scheme for track in report.tracks} == {scheme}
+        assert report.granted == (kid,)
+    assert {fault.clause for fault in report.rejections} == {breach}
 
 
 @pytest.fixture
