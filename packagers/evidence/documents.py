@@ -86,7 +86,7 @@ class EvidenceReport(Document):
     tracks: tuple[TrackEvidence, ...]
     faults: tuple[Fault, ...]
     not_checked: tuple[str, ...] = Field(default=(), description="whole sentences: what could not be checked, and why")
-    fetched: int = Field(description="URLs fetched")
+    fetched: int = Field(description="URLs fetched, or ranges of them")
     granted: tuple[Kid, ...] = Field(default=(), description="KIDs for which a licence request returned a key")
     wall_s: float = 0.0
     decode_cpu_s: float = Field(default=0.0, description="of decrypting and decoding")

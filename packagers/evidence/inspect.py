@@ -71,7 +71,7 @@ class Inspection:
 class _Findings:
     faults: list[Fault] = field(default_factory=list)
     not_checked: list[str] = field(default_factory=list)
-    fetched: int = 0
+    fetched: set[Ref] = field(default_factory=set)  # a set, as several threads add to it
     decode_cpu_s: float = 0.0
 
 
@@ -95,7 +95,7 @@ def inspect_package(case: Inspection) -> EvidenceReport:
         tracks=shown,
         faults=tuple(dict.fromkeys(sorted(found.faults, key=lambda one: not one.must))),
         not_checked=tuple(dict.fromkeys(found.not_checked)),
-        fetched=found.fetched,
+        fetched=len(found.fetched),
         granted=tuple(sorted(keys)),
         wall_s=round(time.monotonic() - began, 3),
         decode_cpu_s=round(found.decode_cpu_s, 3),
@@ -238,7 +238,7 @@ def _read(url: str, reader: Callable[[], _T], found: _Findings) -> _T | None:
 
 
 def _fetched(case: Inspection, ref: Ref, rule: Rule, found: _Findings) -> Fetched | None:
-    found.fetched += 1
+    found.fetched.add(ref)
     try:
         fetched = case.source.get(ref)
     except (NotFound, Unavailable) as error:

@@ -45,24 +45,24 @@ def verify(
     if as_json:
         print_json(report)
     else:
-        rows = [
-            (
-                t.name,
-                t.kind,
-                t.codecs,
-                len(t.segments),
-                f"{(t.average_bps or 0) / 1e3:,.0f}",
-                _opened(t.decoded, t.not_decoded),
-            )
-            for t in report.tracks
-        ]
-        table(f"{report.package}", ["Track", "Kind", "Codec", "Segments", "kb/s", "Decoded"], rows, right=["kb/s"])
         _show(report)
     if not report.passed:
         raise typer.Exit(1)
 
 
 def _show(report: "EvidenceReport") -> None:
+    rows = [
+        (
+            t.name,
+            t.kind,
+            t.codecs,
+            len(t.segments),
+            f"{(t.average_bps or 0) / 1e3:,.0f}",
+            _opened(t.decoded, t.not_decoded),
+        )
+        for t in report.tracks
+    ]
+    table(f"{report.package}", ["Track", "Kind", "Codec", "Segments", "kb/s", "Decoded"], rows, right=["kb/s"])
     for one in report.not_checked:
         say(f"Not checked: {escape(one)}")
     for fault in report.faults:
