@@ -6,7 +6,7 @@ from fractions import Fraction
 from packagers.evidence.documents import Fault, TrackKind
 from telecine.protection import Kid
 
-__all__ = ["Manifest", "Offer", "Piece", "Ref", "Variant"]
+__all__ = ["Manifest", "Named", "Offer", "Piece", "Ref", "Variant"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,16 @@ class Offer:
     @property
     def duration(self) -> Fraction:
         return sum((piece.duration for piece in self.pieces), Fraction(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A media playlist as the multivariant playlist names it."""
+
+    url: str
+    kind: TrackKind
+    codecs: str = ""
+    height: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,25 @@ from urllib.parse import urljoin
 
 from packagers.evidence.clauses import Rule, fault
 from packagers.evidence.documents import Fault, TrackKind
-from packagers.evidence.offers import Offer, Piece, Ref, Variant
+from packagers.evidence.offers import Named, Offer, Piece, Ref, Variant
+from packagers.evidence.playlist_rules import (
+    faults_of_attributes,
+    faults_of_durations,
+    faults_of_end,
+    faults_of_groups,
+    faults_of_key,
+    faults_of_media,
+    faults_of_session_keys,
+    faults_of_trick,
+    faults_of_variant,
+    faults_of_variants,
+    faults_of_version,
+    tag_value,
+    whole_number,
+)
 from packagers.hls import CLEAR_KEY_FORMAT, attributes
 
-__all__ = ["Multivariant", "Named", "read_media_playlist", "read_multivariant"]
+__all__ = ["Multivariant", "read_media_playlist", "read_multivariant"]
 
 _MULTIVARIANT = ("#EXT-X-STREAM-INF:", "#EXT-X-MEDIA:", "#EXT-X-I-FRAME-STREAM-INF:")
 _MEDIA = ("#EXTINF:", "#EXT-X-TARGETDURATION:", "#EXT-X-MAP:")
@@ -21,22 +36,8 @@ _ONCE = (
     "#EXT-X-VERSION", "#EXT-X-TARGETDURATION", "#EXT-X-PLAYLIST-TYPE", "#EXT-X-ENDLIST", "#EXT-X-MEDIA-SEQUENCE",
     "#EXT-X-INDEPENDENT-SEGMENTS", "#EXT-X-I-FRAMES-ONLY",
 )  # fmt: skip
-_NAME = re.compile(r"([A-Z0-9-]+)=(?:\"[^\"]*\"|[^\",]*)")
 _SECONDS = re.compile(r"\d+(\.\d+)?")
 _KINDS: dict[str, TrackKind] = {"AUDIO": "audio", "SUBTITLES": "text", "VIDEO": "video"}
-_TEXT_CODECS = ("stpp", "wvtt")
-_FOR_RANGES, _FOR_MAPS = 4, 6
-_HD_HEIGHT = 720
-
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    """A media playlist as the multivariant playlist names it."""
-
-    url: str
-    kind: TrackKind
-    codecs: str = ""
-    height: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +71,8 @@ def read_multivariant(content: bytes, url: str) -> Multivariant:
     lines, faults = _lines(content, url)
     given = [(line, attributes(line)) for line in lines if line.startswith("#")]
     media = [found for line, found in given if line.startswith("#EXT-X-MEDIA:")]
-    faults += [broken for found in media for broken in _faults_of_media(found, url)]
-    faults += _faults_of_groups(media, url)
+    faults += [broken for found in media for broken in faults_of_media(found, url)]
+    faults += faults_of_groups(media, url)
     groups: dict[tuple[str, str], list[str]] = {}
     for found in media:
         if "URI" in found:
@@ -81,13 +82,13 @@ def read_multivariant(content: bytes, url: str) -> Multivariant:
     named += [Named(urljoin(url, m["URI"]), _KINDS.get(m.get("TYPE", ""), "text")) for m in media if "URI" in m]
     tricks = [found for line, found in given if line.startswith("#EXT-X-I-FRAME-STREAM-INF:")]
     named += [Named(urljoin(url, found.get("URI", "")), "trick", found.get("CODECS", "")) for found in tricks]
-    faults += [broken for found in tricks for broken in _faults_of_trick(found, url)]
+    faults += [broken for found in tricks for broken in faults_of_trick(found, url)]
     if any(one.kind == "video" for one in named) and not tricks:
         faults.append(fault(Rule.HLS_TRICK, url, "it has no EXT-X-I-FRAME-STREAM-INF."))
     tiles = [found for line, found in given if line.startswith("#EXT-X-IMAGE-STREAM-INF:")]
     named += [Named(urljoin(url, found.get("URI", "")), "image", found.get("CODECS", "")) for found in tiles]
     keys = [(line, found) for line, found in given if line.startswith("#EXT-X-SESSION-KEY:")]
-    faults += _faults_of_session_keys(keys, url)
+    faults += faults_of_session_keys(keys, url)
     return Multivariant(
         url=url,
         named=tuple({one.url: one for one in named}.values()),
@@ -107,11 +108,11 @@ def read_media_playlist(content: bytes, named: Named) -> tuple[Offer, tuple[Faul
         _read_line(built, line)
     if built.duration is not None:
         faults.append(fault(Rule.HLS_EXTINF, url, "its last EXTINF has no URI: it is cut short."))
-    target = _whole(_value(lines, "#EXT-X-TARGETDURATION:"))
-    faults += _faults_of_end(lines, named, target)
-    faults += _faults_of_durations(built.pieces, target, url)
+    target = whole_number(tag_value(lines, "#EXT-X-TARGETDURATION:"))
+    faults += faults_of_end(lines, named, target)
+    faults += faults_of_durations(built.pieces, target, url)
     keys = [attributes(line) for line in lines if line.startswith("#EXT-X-KEY:")]
-    faults += [broken for found in keys for broken in _faults_of_key(found, url)]
+    faults += [broken for found in keys for broken in faults_of_key(found, url)]
     encrypted = [found for found in keys if found.get("METHOD") != "NONE"]
     fragmented = any(
         piece.ref.url.partition("?")[0].endswith((".m4s", ".mp4", ".cmfv", ".cmfa")) for piece in built.pieces
@@ -152,49 +153,9 @@ def _lines(content: bytes, url: str) -> tuple[list[str], list[Fault]]:
             faults.append(
                 fault(Rule.HLS_VERSION if "VERSION" in tag else Rule.HLS_TAGS, url, f"{tag} is there {count} times.")
             )
-    faults += _faults_of_version(lines, url)
-    faults += [broken for line in lines if line.startswith("#EXT-X-") for broken in _faults_of_attributes(line, url)]
+    faults += faults_of_version(lines, url)
+    faults += [broken for line in lines if line.startswith("#EXT-X-") for broken in faults_of_attributes(line, url)]
     return lines, faults
-
-
-def _faults_of_version(lines: list[str], url: str) -> Iterator[Fault]:
-    needed = {
-        "#EXT-X-BYTERANGE:": _FOR_RANGES, "#EXT-X-I-FRAMES-ONLY": _FOR_RANGES,
-        "#EXT-X-MAP:": 5 if "#EXT-X-I-FRAMES-ONLY" in lines else _FOR_MAPS,
-    }  # fmt: skip
-    least = max((version for tag, version in needed.items() if any(line.startswith(tag) for line in lines)), default=1)
-    said = _whole(_value(lines, "#EXT-X-VERSION:")) or 1
-    if said < least:
-        yield fault(Rule.HLS_VERSION, url, f"it says version {said}, but its tags need {least}.")
-
-
-def _faults_of_attributes(line: str, url: str) -> Iterator[Fault]:
-    names = _NAME.findall(line.partition(":")[2])
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        yield fault(Rule.HLS_ATTRIBUTES, url, f"{line.partition(':')[0]} has {', '.join(repeated)} more than once.")
-
-
-def _faults_of_media(found: Mapping[str, str], url: str) -> Iterator[Fault]:
-    name = f"EXT-X-MEDIA '{found.get('NAME', '')}'"
-    missing = [wanted for wanted in ("TYPE", "GROUP-ID", "NAME") if not found.get(wanted)]
-    if missing or (found.get("TYPE") == "SUBTITLES" and "URI" not in found):
-        yield fault(Rule.HLS_MEDIA, url, f"{name} lacks {', '.join(missing) or 'URI'}.")
-    if found.get("DEFAULT") == "YES" and found.get("AUTOSELECT") == "NO":
-        yield fault(Rule.HLS_MEDIA, url, f"{name} is the default, yet not selected by itself.")
-    if found.get("TYPE") != "VIDEO" and not found.get("LANGUAGE"):
-        yield fault(Rule.HLS_LANGUAGE, url, f"{name} has no LANGUAGE.")
-
-
-def _faults_of_groups(media: list[dict[str, str]], url: str) -> Iterator[Fault]:
-    groups: dict[tuple[str | None, str | None], list[dict[str, str]]] = {}
-    for found in media:
-        groups.setdefault((found.get("TYPE"), found.get("GROUP-ID")), []).append(found)
-    for (_, group), members in groups.items():
-        names = [found.get("NAME") for found in members]
-        defaults = sum(found.get("DEFAULT") == "YES" for found in members)
-        if len(set(names)) != len(names) or defaults > 1:
-            yield fault(Rule.HLS_GROUP, url, f"group '{group}' has {defaults} defaults and the names {names}.")
 
 
 def _variants(
@@ -223,85 +184,17 @@ def _variants(
         sounds = [tuple(groups.get((kind, name), ())) for kind, name in used if kind == "AUDIO"]
         others = [one for one in sounds if one and playlist not in one]
         variants.append(
-            Variant(where, playlist, tuple(others), int(found["BANDWIDTH"]), _whole(found.get("AVERAGE-BANDWIDTH")))
+            Variant(
+                where, playlist, tuple(others), int(found["BANDWIDTH"]), whole_number(found.get("AVERAGE-BANDWIDTH"))
+            )
         )
         pictured = "RESOLUTION" in found or not any(playlist in one for one in sounds)
-        faults += _faults_of_variant(found, where, pictured=pictured)
+        faults += faults_of_variant(found, where, pictured=pictured)
         offered.append(found)
         codecs = found.get("CODECS", "")
         named.append(Named(playlist, "video" if pictured else "audio", codecs, _height(found)))
-    faults += _faults_of_variants(offered, named, url)
+    faults += faults_of_variants(offered, named, url)
     return variants, named
-
-
-def _faults_of_variant(found: Mapping[str, str], where: str, *, pictured: bool) -> Iterator[Fault]:
-    if not found.get("CODECS"):
-        yield fault(Rule.HLS_CODECS, where, "it has no CODECS.")
-    if "AVERAGE-BANDWIDTH" not in found:
-        yield fault(Rule.HLS_HAS_AVERAGE, where, "it has no AVERAGE-BANDWIDTH.")
-    if pictured and "RESOLUTION" not in found:
-        yield fault(Rule.HLS_RESOLUTION, where, "it has no RESOLUTION.")
-    if pictured and "FRAME-RATE" not in found:
-        yield fault(Rule.HLS_FRAME_RATE, where, "it has no FRAME-RATE.")
-
-
-def _faults_of_variants(offered: list[dict[str, str]], named: list[Named], url: str) -> Iterator[Fault]:
-    ranges = [found.get("VIDEO-RANGE") for found in offered]
-    if set(ranges) - {None, "SDR"} and None in ranges:
-        yield fault(Rule.HLS_RANGE, url, f"{ranges.count(None)} of {len(ranges)} variants have no VIDEO-RANGE.")
-    scored = sum("SCORE" in found for found in offered)
-    if scored not in {0, len(offered)}:
-        yield fault(Rule.HLS_SCORE, url, f"{scored} of {len(offered)} variants have a SCORE.")
-    if len({one.url for one in named if one.kind == "video"}) == 1:
-        yield fault(Rule.HLS_VARIANTS, url, "it offers one bit rate of video.")
-    if not offered:
-        yield fault(Rule.HLS_VARIANT, url, "it offers no variant.")
-
-
-def _faults_of_trick(found: Mapping[str, str], url: str) -> Iterator[Fault]:
-    missing = [name for name in ("BANDWIDTH", "URI", "CODECS", "RESOLUTION") if not found.get(name)]
-    if missing:
-        yield fault(Rule.HLS_IFRAMES, url, f"an EXT-X-I-FRAME-STREAM-INF lacks {', '.join(missing)}.")
-
-
-def _faults_of_session_keys(keys: list[tuple[str, dict[str, str]]], url: str) -> Iterator[Fault]:
-    lines = [line for line, _ in keys]
-    if len(set(lines)) != len(lines):
-        yield fault(Rule.HLS_SESSION_KEY, url, "it has one session key twice.")
-    if any(found.get("METHOD") == "NONE" for _, found in keys):
-        yield fault(Rule.HLS_SESSION_KEY, url, "it has a session key of METHOD NONE.")
-    for _, found in keys:
-        yield from _faults_of_key(found, url)
-
-
-def _faults_of_key(found: Mapping[str, str], url: str) -> Iterator[Fault]:
-    method, uri = found.get("METHOD"), found.get("URI", "")
-    if not method or (method != "NONE" and not uri):
-        yield fault(Rule.HLS_KEY, url, "a key line has no METHOD or no URI.")
-    identity = found.get("KEYFORMAT", "identity") == "identity"
-    if identity and method in {"SAMPLE-AES", "SAMPLE-AES-CTR"} and uri.startswith("data:"):
-        yield fault(
-            Rule.HLS_KEY, url, "an identity key line carries its key, or what players take for one, in its URI."
-        )
-
-
-def _faults_of_end(lines: list[str], named: Named, target: int | None) -> Iterator[Fault]:
-    url = named.url
-    if "#EXT-X-ENDLIST" not in lines:
-        yield fault(Rule.HLS_ENDLIST, url, "it has no EXT-X-ENDLIST: it is cut short, or not finished.")
-    if _value(lines, "#EXT-X-PLAYLIST-TYPE:") != "VOD":
-        yield fault(Rule.HLS_TYPE, url, f"its type is {_value(lines, '#EXT-X-PLAYLIST-TYPE:') or 'not said'}.")
-    if target is None:
-        yield fault(Rule.HLS_TARGET, url, "it has no EXT-X-TARGETDURATION.")
-    if named.kind == "trick" and "#EXT-X-I-FRAMES-ONLY" not in lines:
-        yield fault(Rule.HLS_IFRAMES, url, "it has no EXT-X-I-FRAMES-ONLY.")
-
-
-def _faults_of_durations(pieces: Iterable[Piece], target: int | None, url: str) -> Iterator[Fault]:
-    for number, piece in enumerate(pieces, start=1):
-        if target is not None and int(piece.duration + Fraction(1, 2)) > target:
-            found = f"segment {number} lasts {float(piece.duration):.3f} s, over the target of {target} s."
-            yield fault(Rule.HLS_TARGET, url, found)
 
 
 def _read_line(built: _Segments, line: str) -> None:
@@ -354,13 +247,5 @@ def _scheme(keys: Iterable[Mapping[str, str]]) -> str | None:
     )
 
 
-def _value(lines: list[str], tag: str) -> str:
-    return next((line.removeprefix(tag) for line in lines if line.startswith(tag)), "")
-
-
-def _whole(text: str | None) -> int | None:
-    return int(text) if text and text.isdecimal() else None
-
-
 def _height(found: Mapping[str, str]) -> int:
-    return _whole(found.get("RESOLUTION", "").partition("x")[2]) or 0
+    return whole_number(found.get("RESOLUTION", "").partition("x")[2]) or 0

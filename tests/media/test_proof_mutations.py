@@ -32,7 +32,7 @@ class Laid:
     version: str
     folder: Path
 
-    def proof(self, work_dir):
+    def proof(self, work_dir, schema=None):
         """Evidence with keys from a licence request to the real playback service in this process."""
         keys = self.bench.request.keys
         return inspect_package(
@@ -43,6 +43,7 @@ class Laid:
                 licences=licences_of_version(keys, self.version, self.bench.keys, Settings(data_dir=work_dir)),
                 work_dir=work_dir,
                 renditions=self.bench.renditions,
+                schema=schema,
             )
         )
 
@@ -294,3 +295,26 @@ def test_a_mutation_is_caught_with_its_clause_and_place(copy, tmp_path, mutate, 
     told = [fault for fault in report.rejections if fault.clause == clause and where in fault.where + fault.found]
     assert told, "\n".join(fault.sentence for fault in report.faults)
     assert all(fault.remedy for fault in told)
+
+
+def test_a_manifest_that_breaks_the_schema_is_caught(copy, tmp_path):
+    schema = Path(__file__).parents[3] / "shared" / "conformance" / "dashschema" / "DASH-MPD.xsd"
+    if not schema.exists():
+        pytest.skip("the MPEG DASH schema is not beside the clone (../shared/conformance)")
+    right = copy.proof(tmp_path / "work", schema)
+    assert (right.rejections, right.not_checked) == ((), ())
+    copy.rewrite("manifest.mpd", 'minBufferTime="PT2S"', 'minBufferTime="2 s"')
+    (told,) = (one for one in copy.proof(tmp_path / "work", schema).rejections if one.clause.endswith("Annex B"))
+    assert "minBufferTime" in told.found
+
+
+def test_without_the_schema_the_report_says_so(copy, tmp_path):
+    assert "not validated" in " ".join(copy.proof(tmp_path / "work").not_checked)
+
+
+def test_a_package_whose_manifests_offer_nothing_does_not_pass(copy, tmp_path):
+    for name in ("manifest.mpd", "master.m3u8"):
+        (copy.folder / name).unlink()
+    report = copy.proof(tmp_path / "work")
+    assert not report.passed
+    assert report.tracks == ()

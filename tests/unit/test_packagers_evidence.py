@@ -11,8 +11,9 @@ from packagers.evidence.documents import EvidenceReport, SegmentEvidence, WorstS
 from packagers.evidence.licence import ClearKeyLicences, LicenceRefused
 from packagers.evidence.measures import average_bps, needed_bps, peak_bps
 from packagers.evidence.mpd import read_mpd
+from packagers.evidence.offers import Named
 from packagers.evidence.page import evidence_page
-from packagers.evidence.playlists import Named, read_media_playlist, read_multivariant
+from packagers.evidence.playlists import read_media_playlist, read_multivariant
 from packagers.evidence.worst import worst_stretch
 from telecine.errors import Unavailable
 
