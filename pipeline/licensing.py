@@ -6,7 +6,7 @@ service runs inside this process over the same key store, and says of this one v
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 import httpx
 from pydantic import SecretStr
 
-from packagers.evidence.licence import ClearKeyLicences, LicenceRefused, web_licences
+from packagers.evidence.licence import ClearKeyLicences
 from playback.sessions.schemas import Session
 from playback.titles import ListedTitle
 from playback.tokens import user_token
@@ -47,47 +47,48 @@ def licences_of_version(
         Parts(titles=_OneTitle(title), keys=keys, sessions=_Sessions()),
     )
 
+    return _as_viewer(
+        assignment.title_id, key, lambda: httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=_BASE)
+    )
+
+
+def licences_of_live(title_id: str, settings: Settings) -> ClearKeyLicences:
+    """What the running playback service grants a viewer of a live title."""
+    return _as_viewer(
+        title_id, settings.token_key, lambda: httpx.AsyncClient(base_url=settings.playback_url, timeout=_TIMEOUT_S)
+    )
+
+
+def _as_viewer(title_id: str, token_key: SecretStr, connect: Callable[[], httpx.AsyncClient]) -> ClearKeyLicences:
+    """Each request in a session of its own, which ends with it: a proof takes no viewer's place."""
+
     async def ask(body: bytes) -> tuple[int, bytes]:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=_BASE) as client:
-            bearer = {"Authorization": f"Bearer {user_token(_VERIFIER, key, _TTL_S)}"}
-            request = {"title": assignment.title_id, "device": _VERIFIER}
-            opened = await client.post("/v1/sessions", json=request, headers=bearer)
-            token, url = _opened(opened)
-            licence_headers = {"Authorization": f"Bearer {token.get_secret_value()}"}
-            answer = await client.post(httpx.URL(url).path, content=body, headers=licence_headers)
+        async with connect() as client:
+            bearer = _bearer(user_token(_VERIFIER, token_key, _TTL_S))
+            opened = await client.post("/v1/sessions", json={"title": title_id, "device": _VERIFIER}, headers=bearer)
+            if opened.status_code != _CREATED:
+                return opened.status_code, opened.content
+            session = opened.json()
+            player = _bearer(session["playback_token"])
+            try:
+                answer = await client.post(session["license_url"], content=body, headers=player)
+            finally:
+                await client.delete(f"/v1/sessions/{session['session_id']}", headers=player)
             return answer.status_code, answer.content
 
     def post(body: bytes) -> tuple[int, bytes]:
-        with ThreadPoolExecutor(1) as pool:  # the caller's thread may have a loop of its own
-            return pool.submit(lambda: asyncio.run(ask(body))).result()
+        try:
+            with ThreadPoolExecutor(1) as pool:  # the caller's thread may have a loop of its own
+                return pool.submit(lambda: asyncio.run(ask(body))).result()
+        except httpx.HTTPError as error:
+            message = f"The playback service did not answer: {type(error).__name__}."
+            raise Unavailable(message) from None  # the request holds a token
 
     return ClearKeyLicences(post)
 
 
-def licences_of_live(title_id: str, settings: Settings) -> ClearKeyLicences:
-    """What the running playback service grants a viewer of a live title. Raises LicenceRefused and Unavailable."""
-    token = user_token(_VERIFIER, settings.token_key, _TTL_S)
-    try:
-        opened = httpx.post(
-            f"{settings.playback_url}/v1/sessions",
-            json={"title": title_id, "device": _VERIFIER},
-            headers={"Authorization": f"Bearer {token}"},
-            timeout=_TIMEOUT_S,
-        )
-    except httpx.HTTPError as error:
-        message = f"The playback service {settings.playback_url} did not answer: {type(error).__name__}."
-        raise Unavailable(message) from None
-    playback, url = _opened(opened)
-    return web_licences(url, playback)
-
-
-def _opened(answer: httpx.Response) -> tuple[SecretStr, str]:
-    """Playback token and licence URL of an opened session."""
-    if answer.status_code != _CREATED:
-        message = f"The playback service opens no session for a proof: it answers {answer.status_code}."
-        raise LicenceRefused(message)
-    session = answer.json()
-    return SecretStr(session["playback_token"]), session["license_url"]
+def _bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
 
 
 def _pointer(assignment: KeyAssignment, version: str) -> Pointer:

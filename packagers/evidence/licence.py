@@ -15,7 +15,7 @@ from telecine.protection import Kid
 
 __all__ = ["ClearKeyLicences", "LicenceRefused", "LicenceSource", "NoLicences", "web_licences"]
 
-_OK, _REFUSED = 200, (401, 403)
+_OK, _REFUSED = 200, (401, 403, 404, 410, 429)
 _TIMEOUT_S = 10.0
 _KEY_BYTES = 16
 
