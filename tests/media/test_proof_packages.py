@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -16,6 +17,8 @@ from typer.testing import CliRunner
 from packagers.evidence.documents import EvidenceReport
 from packagers.work import package
 from pipeline import steps
+from pipeline.make import MakeWatcher, make
+from pipeline.submission import request_from
 from pipeline.verifying import Asked, evidence_key, verify_any
 from pipeline.workplace import Workplace
 from telecine.cli.app import app
@@ -228,3 +231,29 @@ def test_a_version_that_fails_its_proof_ends_here_and_its_evidence_says_why(laid
     kept = EvidenceReport.model_validate_json(bench.store.get_bytes(evidence_key(made))[0])
     assert [fault.clause for fault in kept.rejections] == ["HLS Authoring 1.27"]
     assert kept.rejections[0].where.startswith("master.m3u8")
+
+
+def test_what_is_made_comes_with_its_evidence_and_the_worst_pictures_beside_the_source(make_clip, tmp_path):
+    """Both pictures show one moment: a frame off would cost the moving test card tens of decibels."""
+    clip = make_clip("worst.mp4", seconds=7, size="320x180", audio="stereo", noise=2)
+    request = request_from({"master_uri": str(clip)})
+    watcher = MakeWatcher(stage=lambda _: None, encode=lambda _: None)
+    out = tmp_path / "out"
+    report = make(request, out, settings(tmp_path), watcher, vmaf=True)
+    kept = EvidenceReport.model_validate_json((out / "evidence.json").read_text())
+    assert kept == report.verified.evidence
+    (worst,) = kept.worst
+    assert 0 <= worst.start <= 2
+    assert len(kept.vmaf[worst.name]) == 168
+    source, published = (out / name for name in (worst.source_picture, worst.rendition_picture))
+    page = (out / "evidence.html").read_text()
+    assert f'src="{worst.source_picture}"' in page
+    assert page.count("<svg") == 4
+    assert psnr(source, published) > 28
+    assert verify_any(Asked(str(out)), settings(tmp_path)).rejections == ()  # with the keys of this data folder
+
+
+def psnr(one, other):
+    command = [tool_path("ffmpeg"), "-i", str(one), "-i", str(other), "-lavfi", "psnr", "-f", "null", "-"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    return float(re.search(r"average:([\d.]+)", told)[1])
