@@ -60,6 +60,10 @@ class _Case:
     schema: Path | None = None
 
     @property
+    def streams(self) -> tuple[Stream, ...]:
+        return streams_of(self.renditions)
+
+    @property
     def media(self) -> Path:
         return self.folder / "package"
 
@@ -97,9 +101,9 @@ def examine(
         case = _Case(package, renditions, licences, store, folder, schema)
         proofs, faults = _proven(case)
         decoded = {
-            folder_url(case.media / streams.init_path): Decoded(frames=proof.frames, duration=proof.duration)
-            for streams in streams_of(renditions)
-            if (proof := proofs.get(streams.name)) is not None
+            folder_url(case.media / stream.init_path): Decoded(frames=proof.frames, duration=proof.duration)
+            for stream in case.streams
+            if (proof := proofs.get(stream.name)) is not None
         }
         evidence = inspect_package(_inspection(case, decoded))
     kept = [broken for broken in faults if not _said(broken, evidence)]
@@ -110,7 +114,7 @@ def examine(
         version=package.version,
         objects=len(package.inventory.entries),
         size_bytes=package.inventory.size_bytes,
-        renditions=tuple(proofs[stream.name] for stream in streams_of(renditions) if stream.name in proofs),
+        renditions=tuple(proofs[stream.name] for stream in case.streams if stream.name in proofs),
         evidence=evidence,
     )
 
@@ -124,7 +128,7 @@ def _proven(case: _Case) -> tuple[dict[str, RenditionProof], list[Fault]]:
     try:
         listings = _listings(case)
         keys = case.licences.keys(case.package.keys.kids.values())
-        largest_first = sorted(streams_of(case.renditions), key=lambda stream: -stream.rendition.size_bytes)
+        largest_first = sorted(case.streams, key=lambda stream: -stream.rendition.size_bytes)
         checks = [partial(_prove, case, stream, listings[stream.init_path], keys) for stream in largest_first]
         return {proof.name: proof for proof in _every(usable_cores(), checks)}, []
     except PackageRejected as rejected:
@@ -234,7 +238,7 @@ def _faults_of_keys(case: _Case, session_kids: frozenset[str]) -> list[str]:
 def _faults_of_names(case: _Case, dash: Mapping[str, Listing], manifests: set[str]) -> list[str]:
     named = {path for found in dash.values() for path in (found.init, *found.segments)} | manifests
     present = {entry.path for entry in case.package.inventory.entries}
-    wanted = {stream.init_path for stream in streams_of(case.renditions)}
+    wanted = {stream.init_path for stream in case.streams}
     return [
         *(f"The DASH manifest names {path}, which is not in the package." for path in sorted(named - present)),
         *(f"{path} is in the package, but no manifest names it." for path in sorted(present - named)),
