@@ -89,7 +89,8 @@ def read_tracks(case: Inspection, manifests: Sequence[Manifest], folder: Path, f
     offered: dict[object, list[Offer]] = {}
     for manifest in manifests:
         for offer in manifest.offers:
-            key = offer.key if offer.kind != "trick" else (offer.key, offer.manifest, offer.name)
+            # key frames for seeking may be ranges of the normal segments, under the same init segment
+            key = (offer.key, *(piece.ref for piece in offer.pieces[:1] if offer.kind == "trick"))
             offered.setdefault(key, []).append(offer)
     checks = [
         partial(_track, case, tuple(offers), folder / f"{number}.mp4", found)
