@@ -189,6 +189,35 @@ def test_a_breach_of_a_media_playlist_is_found(pattern, replacement, rule):
     assert CLAUSES[rule].name in {broken.clause for broken in read_media_playlist(changed.encode(), named)[1]}
 
 
+def test_accessories_of_other_kinds_are_named_and_told_apart():
+    more = (
+        '#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="s",NAME="English",LANGUAGE="en",URI="s.m3u8"\n'
+        '#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=9,CODECS="avc1.64000c",RESOLUTION=320x180,URI="trick.m3u8"\n'
+        '#EXT-X-IMAGE-STREAM-INF:BANDWIDTH=9,CODECS="jpeg",RESOLUTION=320x180,URI="tiles.m3u8"\n'
+    )
+    found = read_multivariant((MASTER + more).encode(), "http://h/master.m3u8")
+    kinds = {named.url.rpartition("/")[2]: named.kind for named in found.named}
+    assert (kinds["s.m3u8"], kinds["trick.m3u8"], kinds["tiles.m3u8"]) == ("text", "trick", "image")
+    assert [broken for broken in found.faults if broken.must] == []
+    trick = read_media_playlist(PLAYLIST.encode(), Named("http://h/trick.m3u8", "trick"))[1]
+    assert [broken.clause for broken in trick] == ["HLS Authoring 6.8"]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "kind"),
+    [
+        ("http://dashif.org/guidelines/trickmode", "trick"),
+        ("http://dashif.org/guidelines/thumbnail_tile", "image"),
+        ("urn:mpeg:dash:role:2011", "video"),
+    ],
+)
+def test_sets_of_key_frames_and_of_tiles_are_told_from_video(scheme, kind):
+    text = MPD.format('duration="40"').replace(
+        "<SegmentTemplate", f'<EssentialProperty schemeIdUri="{scheme}"/><SegmentTemplate'
+    )
+    assert {offer.kind for offer in read_mpd(text.encode(), "http://h/t.mpd").offers} == {kind}
+
+
 def test_byte_ranges_of_a_playlist_follow_one_another():
     text = (
         '#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:2\n#EXT-X-PLAYLIST-TYPE:VOD\n#EXT-X-MAP:URI="a.mp4",'
