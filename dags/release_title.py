@@ -30,7 +30,7 @@ DOC = """
 | plan | chooses the ladder, cuts the chunks on the GOP grid |
 | encode | dispatches chunks to the workers by title priority; the log shows the progress |
 | assemble, measure | joins the chunks frame-exactly, measures VMAF |
-| package, verify | encrypts (CENC), then decrypts and decodes everything again |
+| package, verify | encrypts (CENC), then decrypts with licensed keys, decodes everything again, keeps the evidence |
 | publish, fill | immutable version on the origin, verified copies on every edge |
 | go_live | flips the title's pointer, at launch time when one is given |
 
@@ -136,10 +136,10 @@ def package(plan: str, renditions: str, examined: str) -> str:
 
 
 @task
-def verify(package: str, renditions: str) -> str:
+def verify(package: str, renditions: str, plan: str) -> str:
     with at(Stage.VERIFY) as release:
-        found = release.load(RenditionSet, renditions)
-        release.keep(steps.verify(release.place, release.load(Package, package), found))
+        found, planned = release.load(RenditionSet, renditions), release.load(EncodePlan, plan)
+        release.keep(steps.verify(release.place, release.load(Package, package), found, planned))
         return package
 
 
@@ -177,7 +177,7 @@ def release_title() -> None:
     encoded = EncodeOperator(task_id="encode", plan=planned).output
     assembled = assemble(encoded)
     measured = measure(encoded, assembled)
-    published = publish(verify(package(encoded, measured, examined), measured))
+    published = publish(verify(package(encoded, measured, examined), measured, encoded))
     receipts = fill.expand_kwargs(published)
     GoLiveOperator(task_id="go_live", publications=published, receipts=receipts)
 

@@ -21,7 +21,7 @@ from encoders.graph import (
 )
 from encoders.span import WHOLE, Look, Span
 
-__all__ = ["hdr_quality_argv", "joins_argv", "quality_argv"]
+__all__ = ["hdr_quality_argv", "joins_argv", "pictures_argv", "quality_argv"]
 
 # renditions are MP4: a seek finds the key frame by itself, and half a second covers what is reordered
 _KEY_FRAME_IN_REACH_S = Fraction(1, 2)
@@ -95,6 +95,30 @@ def joins_argv(
             fps_mode="passthrough",
         )
         for shown, target in zip(pictures, targets, strict=True)
+    ]
+    return compiled(outputs, "-copyts", "-y")
+
+
+def pictures_argv(
+    span: Span, source: Path, rendition: Path, targets: tuple[Path, Path], size: tuple[int, int], look: Look
+) -> tuple[str, ...]:
+    """One ffmpeg: the first frame of a span as two JPEGs of ``size``: of the source as SDR, and of a rendition."""
+    pictures = grid_pictures(source_input(source, seek_options(span, look.preroll_s), 0), span)
+    shown = as_sdr(shown_part(pictures, span, size), span.track, size)
+    shown = scaled_pictures(shown, span.track, size).filter("setpts", "N")
+    made = _cut_out(rendition, span, look).filter("scale", *size, flags=SCALE_FLAGS).filter("setsar", 1)
+    outputs = [
+        ffmpeg.output(
+            # JPEG is full range; what is not labelled would be taken for it
+            picture.filter("setparams", range="tv")
+            .filter("scale", in_range="tv", out_range="pc")
+            .filter("format", "yuvj420p"),
+            f"file:{target}",
+            f="image2",
+            update=1,
+            **{"frames:v": 1, "c:v": "mjpeg", "q:v": 3},
+        )
+        for picture, target in zip((shown, made), targets, strict=True)
     ]
     return compiled(outputs, "-copyts", "-y")
 

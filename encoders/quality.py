@@ -31,7 +31,7 @@ __all__ = ["measure"]
 
 log = get_logger(__name__)
 
-_MEASURING = 3
+_MEASURING = 4
 """Counts changes of how quality is measured."""
 
 _HD_LINES = 1080
@@ -205,7 +205,10 @@ def _window(
 
 def _quality(comparison: _Comparison, windows: Iterable[_Scores]) -> Quality:
     found = list(windows)
-    scores = sorted(score for window in found for score in window.main)
+    main = [score for window in found for score in window.main]
+    scores = sorted(main)
+    numbers = [number for window in comparison.sampling.windows for number in comparison.sampling.numbers(window)]
+    first = comparison.plan.first_frame
     return Quality(
         model=comparison.model,
         mean=statistics.fmean(scores),
@@ -217,6 +220,7 @@ def _quality(comparison: _Comparison, windows: Iterable[_Scores]) -> Quality:
         subsample=comparison.sampling.every,
         psnr=statistics.fmean([score for window in found for score in window.psnr]),
         windows=len(found),
+        over_time=tuple((number - first, round(score, 2)) for number, score in zip(numbers, main, strict=True)),
     )
 
 

@@ -36,6 +36,10 @@ class Sampling:
         """How many frames of a window are counted."""
         return -(-(window[1] - window[0]) // self.every) - self.run_in
 
+    def numbers(self, window: tuple[int, int]) -> range:
+        """Which frames of a window are counted."""
+        return range(window[0] + self.run_in * self.every, window[1], self.every)
+
 
 def choose_sampling(first: int, total: int, rate: Fraction, subsample: int) -> Sampling:
     """Every ``subsample``-th frame of the whole title in pieces; 0 chooses by length.

@@ -8,7 +8,7 @@ from packagers.pssh import Pssh, parse_pssh
 from telecine.errors import PackageRejected
 from telecine.protection import Kid
 
-__all__ = ["InitFacts", "SegmentFacts", "read_init", "read_segment"]
+__all__ = ["InitFacts", "SegmentFacts", "boxes_in", "first_box", "read_init", "read_segment"]
 
 _HEADER = 8
 _LARGE_HEADER = 16
@@ -44,42 +44,42 @@ class SegmentFacts:
 
 def read_init(content: bytes) -> InitFacts:
     """Read an init segment. Raises PackageRejected when it is cut short or its track is not protected."""
-    moov = _first(content, b"moov")
-    trak = _first(moov, b"trak")
-    mdia = _first(trak, b"mdia")
-    mdhd = _first(mdia, b"mdhd")
+    moov = first_box(content, b"moov")
+    trak = first_box(moov, b"trak")
+    mdia = first_box(trak, b"mdia")
+    mdhd = first_box(mdia, b"mdhd")
     timescale = int.from_bytes(mdhd[20:24] if mdhd[0] else mdhd[12:16])
-    stsd = _first(_first(_first(mdia, b"minf"), b"stbl"), b"stsd")
-    kind, entry = next(_boxes(stsd[8:]), (b"none", b""))
+    stsd = first_box(first_box(first_box(mdia, b"minf"), b"stbl"), b"stsd")
+    kind, entry = next(boxes_in(stsd[8:]), (b"none", b""))
     if kind not in _ENTRY_FIELDS:
         message = f"An encrypted track was expected, but its first sample entry is '{kind.decode(errors='replace')}'."
         raise PackageRejected(message)
-    sinf = _first(entry[_ENTRY_FIELDS[kind] :], b"sinf")
-    scheme = _first(sinf, b"schm")[4:8].decode(errors="replace")
-    tenc = _first(_first(sinf, b"schi"), b"tenc")
-    boxes = [struct.pack(">I4s", _HEADER + len(body), name) + body for name, body in _boxes(moov) if name == b"pssh"]
+    sinf = first_box(entry[_ENTRY_FIELDS[kind] :], b"sinf")
+    scheme = first_box(sinf, b"schm")[4:8].decode(errors="replace")
+    tenc = first_box(first_box(sinf, b"schi"), b"tenc")
+    boxes = [struct.pack(">I4s", _HEADER + len(body), name) + body for name, body in boxes_in(moov) if name == b"pssh"]
     return InitFacts(timescale, _edit_start(trak), scheme, tenc[8:24].hex(), tuple(parse_pssh(box) for box in boxes))
 
 
 def read_segment(content: bytes) -> SegmentFacts:
     """Read a media segment with one or more fragments. Raises PackageRejected when it is cut short."""
-    trafs = [_first(body, b"traf") for kind, body in _boxes(content) if kind == b"moof"]
+    trafs = [first_box(body, b"traf") for kind, body in boxes_in(content) if kind == b"moof"]
     if not trafs:
         message = "A media segment was expected, but there is no moof box in it."
         raise PackageRejected(message)
-    tfdt, tfhd, trun = (_first(trafs[0], kind) for kind in (b"tfdt", b"tfhd", b"trun"))
+    tfdt, tfhd, trun = (first_box(trafs[0], kind) for kind in (b"tfdt", b"tfhd", b"trun"))
     decoded = int.from_bytes(tfdt[4:12] if tfdt[0] else tfdt[4:8])
-    samples = sum(int.from_bytes(body[4:8]) for traf in trafs for kind, body in _boxes(traf) if kind == b"trun")
+    samples = sum(int.from_bytes(body[4:8]) for traf in trafs for kind, body in boxes_in(traf) if kind == b"trun")
     flags, composition = _first_sample(tfhd, trun)
     return SegmentFacts(decoded + composition, samples, not flags & _NON_SYNC)
 
 
 def _edit_start(trak: bytes) -> int:
     """Media time at which the first edit begins; 0 without an edit list."""
-    edts = next((body for kind, body in _boxes(trak) if kind == b"edts"), None)
+    edts = next((body for kind, body in boxes_in(trak) if kind == b"edts"), None)
     if edts is None:
         return 0
-    elst = _first(edts, b"elst")
+    elst = first_box(edts, b"elst")
     return max(0, int.from_bytes(elst[16:24] if elst[0] else elst[12:16], signed=True))
 
 
@@ -98,15 +98,16 @@ def _first_sample(tfhd: bytes, trun: bytes) -> tuple[int, int]:
     return flags, int.from_bytes(trun[at : at + 4], signed=True) if present & _TRUN_COMPOSITION else 0
 
 
-def _first(content: bytes, wanted: bytes) -> bytes:
-    for kind, body in _boxes(content):
+def first_box(content: bytes, wanted: bytes) -> bytes:
+    """Body of the first box of a kind. Raises PackageRejected when there is none."""
+    for kind, body in boxes_in(content):
         if kind == wanted:
             return body
     message = f"A box '{wanted.decode()}' was expected and is not there."
     raise PackageRejected(message)
 
 
-def _boxes(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+def boxes_in(content: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Type and body of each box in a row."""
     at = 0
     while at < len(content):

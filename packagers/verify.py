@@ -8,25 +8,32 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from pydantic import SecretBytes
+
+from packagers.evidence.clauses import Rule, fault
+from packagers.evidence.documents import Decoded, EvidenceReport, Fault
+from packagers.evidence.inspect import Inspection, inspect_package
+from packagers.evidence.licence import LicenceRefused, LicenceSource
+from packagers.evidence.source import FolderSource, folder_url
 from packagers.plan import Stream, streams_of
 from packagers.proof import Evidence, RenditionProof, prove
 from packagers.readback import Listing, read_dash, read_master, read_playlist
 from packagers.tooling import private_folder
 from telecine.document import Document
 from telecine.errors import NotFound, PackageRejected, PreconditionFailed
-from telecine.keystore import KeyStore
 from telecine.log import get_logger
+from telecine.protection import ContentKey, Kid
 from telecine.publication import InventoryEntry, Package
 from telecine.rendition import RenditionSet
+from telecine.settings import usable_cores
 from telecine.storage.keys import sha256_of_file
 from telecine.storage.port import ObjectStore
 
-__all__ = ["RenditionProof", "VerifyReport", "verify"]
+__all__ = ["RenditionProof", "VerifyReport", "examine", "verify"]
 
 log = get_logger(__name__)
 
 _FETCHES = 8
-_PROOFS = 2
 _ROUNDING = Fraction(1, 1_000_000)
 
 _T = TypeVar("_T")
@@ -40,15 +47,21 @@ class VerifyReport(Document):
     objects: int
     size_bytes: int
     renditions: tuple[RenditionProof, ...]
+    evidence: EvidenceReport
 
 
 @dataclass(frozen=True, slots=True)
 class _Case:
     package: Package
     renditions: RenditionSet
-    keystore: KeyStore
+    licences: LicenceSource
     store: ObjectStore
     folder: Path
+    schema: Path | None = None
+
+    @property
+    def streams(self) -> tuple[Stream, ...]:
+        return streams_of(self.renditions)
 
     @property
     def media(self) -> Path:
@@ -56,29 +69,97 @@ class _Case:
 
 
 def verify(
-    package: Package, renditions: RenditionSet, keystore: KeyStore, store: ObjectStore, work_dir: Path
+    package: Package,
+    renditions: RenditionSet,
+    licences: LicenceSource,
+    store: ObjectStore,
+    work_dir: Path,
+    schema: Path | None = None,
 ) -> VerifyReport:
     """Prove a package from the work store. Raises PackageRejected with every problem of the first stage that has any:
 
     objects are what the inventory says; both manifests name all of them and nothing else; each track carries its KID,
-    is cut on the grid, opens with its key, decodes to the last frame and equals the rendition it was made of.
+    is cut on the grid, opens with the key that a licence request returned, decodes to the last frame and equals the
+    rendition it was made of. What ``examine`` finds is not raised: it is in the report's evidence.
     """
+    report = examine(package, renditions, licences, store, work_dir, schema)
+    if not report.evidence.passed:
+        raise PackageRejected(*(broken.sentence for broken in report.evidence.rejections))
+    return report
+
+
+def examine(
+    package: Package,
+    renditions: RenditionSet,
+    licences: LicenceSource,
+    store: ObjectStore,
+    work_dir: Path,
+    schema: Path | None = None,
+) -> VerifyReport:
+    """All the evidence of a package, whether it passes or not; what ``verify`` raises is in it as faults."""
     with private_folder(work_dir, "verify-") as folder:
-        case = _Case(package, renditions, keystore, store, folder)
-        _every(_FETCHES, [partial(_fetch, case, entry) for entry in package.inventory.entries])
-        listings = _listings(case)
-        streams = streams_of(renditions)
-        largest_first = sorted(streams, key=lambda stream: -stream.rendition.size_bytes)
-        checks = [partial(_prove, case, stream, listings[stream.init_path]) for stream in largest_first]
-        proofs = {proof.name: proof for proof in _every(_PROOFS, checks)}
-    log.info("package.verified", title=package.title_id, version=package.version, renditions=len(proofs))
+        case = _Case(package, renditions, licences, store, folder, schema)
+        proofs, faults = _proven(case)
+        decoded = {
+            folder_url(case.media / stream.init_path): Decoded(frames=proof.frames, duration=proof.duration)
+            for stream in case.streams
+            if (proof := proofs.get(stream.name)) is not None
+        }
+        evidence = inspect_package(_inspection(case, decoded))
+    kept = [broken for broken in faults if not _said(broken, evidence)]
+    evidence = _relative(evidence.model_copy(update={"faults": (*kept, *evidence.faults)}), case.media)
+    log.info("package.verified", title=package.title_id, version=package.version, passed=evidence.passed)
     return VerifyReport(
         title_id=package.title_id,
         version=package.version,
         objects=len(package.inventory.entries),
         size_bytes=package.inventory.size_bytes,
-        renditions=tuple(proofs[stream.name] for stream in streams),
+        renditions=tuple(proofs[stream.name] for stream in case.streams if stream.name in proofs),
+        evidence=evidence,
     )
+
+
+def _proven(case: _Case) -> tuple[dict[str, RenditionProof], list[Fault]]:
+    """Proofs of the renditions, and the faults of the first stage that has any."""
+    try:
+        _every(_FETCHES, [partial(_fetch, case, entry) for entry in case.package.inventory.entries])
+    except PackageRejected as rejected:
+        return {}, [fault(Rule.INVENTORY, case.package.prefix, reason) for reason in rejected.reasons]
+    try:
+        listings = _listings(case)
+        keys = case.licences.keys(case.package.keys.kids.values())
+        largest_first = sorted(case.streams, key=lambda stream: -stream.rendition.size_bytes)
+        checks = [partial(_prove, case, stream, listings[stream.init_path], keys) for stream in largest_first]
+        return {proof.name: proof for proof in _every(usable_cores(), checks)}, []
+    except PackageRejected as rejected:
+        return {}, [fault(Rule.AS_MADE, case.package.prefix, reason) for reason in rejected.reasons]
+    except LicenceRefused as refused:
+        return {}, [fault(Rule.KID_LICENCE, case.package.prefix, str(refused))]
+
+
+def _inspection(case: _Case, decoded: Mapping[str, Decoded]) -> Inspection:
+    package = case.package
+    types = {entry.path: entry.content_type for entry in package.inventory.entries}
+    return Inspection(
+        package=f"{package.title_id} {package.version}",
+        manifests=tuple(folder_url(case.media / path) for path in (package.dash_path, package.hls_path)),
+        source=FolderSource(case.media, types),
+        licences=case.licences,
+        work_dir=case.folder,
+        renditions=case.renditions,
+        schema=case.schema,
+        decoded=decoded,
+    )
+
+
+def _said(broken: Fault, evidence: EvidenceReport) -> bool:
+    """Whether the evidence has the very same sentence."""
+    return broken in evidence.faults
+
+
+def _relative(evidence: EvidenceReport, root: Path) -> EvidenceReport:
+    """Paths inside the package in the place of a folder that is gone."""
+    return EvidenceReport.model_validate_json(evidence.model_dump_json().replace(f"{folder_url(root)}/", ""))
 
 
 def _every(threads: int, checks: Iterable[Callable[[], _T]]) -> list[_T]:
@@ -157,7 +238,7 @@ def _faults_of_keys(case: _Case, session_kids: frozenset[str]) -> list[str]:
 def _faults_of_names(case: _Case, dash: Mapping[str, Listing], manifests: set[str]) -> list[str]:
     named = {path for found in dash.values() for path in (found.init, *found.segments)} | manifests
     present = {entry.path for entry in case.package.inventory.entries}
-    wanted = {stream.init_path for stream in streams_of(case.renditions)}
+    wanted = {stream.init_path for stream in case.streams}
     return [
         *(f"The DASH manifest names {path}, which is not in the package." for path in sorted(named - present)),
         *(f"{path} is in the package, but no manifest names it." for path in sorted(present - named)),
@@ -178,7 +259,7 @@ def _disagreement(init: str, dash: Listing | None, hls: Listing | None) -> list[
     return []
 
 
-def _prove(case: _Case, stream: Stream, listing: Listing) -> RenditionProof:
+def _prove(case: _Case, stream: Stream, listing: Listing, keys: Mapping[Kid, SecretBytes]) -> RenditionProof:
     folder = case.folder / "proof" / stream.name
     folder.mkdir(parents=True)
     clear, rendition = folder / "clear.mp4", stream.rendition
@@ -189,13 +270,16 @@ def _prove(case: _Case, stream: Stream, listing: Listing) -> RenditionProof:
     if kid is None:
         message = f"The package names no key for label {rendition.label} of rendition '{stream.name}'."
         raise PackageRejected(message)
+    if kid not in keys:
+        message = f"The licence has no key for KID {kid} of rendition '{stream.name}'."
+        raise PackageRejected(message)
     evidence = Evidence(
         stream=stream,
         listing=listing,
         renditions=case.renditions,
         scheme=case.package.scheme,
         package_kids=frozenset(case.package.keys.kids.values()),
-        key=case.keystore.key(case.package.title_id, kid),
+        key=ContentKey(kid=kid, label=rendition.label, key=keys[kid], iv=SecretBytes(b"")),  # licences carry no IV
         media=case.media,
         clear=clear,
     )

@@ -17,6 +17,7 @@ from pipeline import steps
 from pipeline.encoding_here import encode_here, encoders_at_once
 from pipeline.examining import examine_beside
 from pipeline.progress import EncodeProgress
+from pipeline.verifying import lay_out_evidence
 from pipeline.workplace import Workplace
 from telecine.document import Document
 from telecine.errors import MissingRequirement
@@ -65,7 +66,7 @@ class MakeWatcher:
 def make(
     request: SubmitRequest, out_dir: Path, settings: Settings, watcher: MakeWatcher, *, vmaf: bool = False
 ) -> MakeReport:
-    """Encode, package, verify and lay out ``package/``, ``renditions/`` and ``report.json`` in ``out_dir``.
+    """Encode, package, verify and lay out ``package/``, ``renditions/``, evidence and ``report.json`` in ``out_dir``.
 
     Interrupted and run again, it goes on with the chunks that are there. Content keys stay sealed in the data folder's
     key store. Raises SourceRejected: before anything is written to ``out_dir`` where inspection tells, while encoding
@@ -89,7 +90,7 @@ def make(
     watcher.stage("package")
     package = steps.package(place, request.title_id, plan.ladder.packaging, renditions)
     watcher.stage("verify")
-    verified = steps.verify(place, package, renditions)
+    verified = steps.verify(place, package, renditions, plan)
     report = MakeReport(
         title_id=request.title_id,
         version=package.version,
@@ -105,6 +106,7 @@ def make(
         source=found,
     )
     _lay_out(place.work, package, renditions, out_dir)
+    lay_out_evidence(place.work, package, verified.evidence, out_dir)
     (out_dir / "report.json").write_text(report.model_dump_json(indent=2))
     shutil.rmtree(_cache(out_dir))
     return report

@@ -21,9 +21,9 @@ from encoders.sidecar import apply_sidecar, register_sidecar
 from encoders.source import master_path, register_master
 from encoders.work import toolchain
 from packagers.verify import VerifyReport
-from packagers.verify import verify as verify_package
 from packagers.work import PackageRequest
 from packagers.work import package as make_package
+from pipeline.verifying import prove_package
 from pipeline.workplace import Workplace
 from profiles.load import load_profile
 from profiles.models import PackagingProfile
@@ -173,6 +173,11 @@ def package(place: Workplace, title_id: str, profile: PackagingProfile, renditio
     return make_package(request, place.keys, place.work, place.work_dir)
 
 
-def verify(place: Workplace, package: Package, renditions: RenditionSet) -> VerifyReport:
-    """Decrypt and decode everything again. Raises PackageRejected."""
-    return verify_package(package, renditions, place.keys, place.work, place.work_dir)
+def verify(
+    place: Workplace, package: Package, renditions: RenditionSet, plan: EncodePlan | None = None
+) -> VerifyReport:
+    """Decrypt with licensed keys and decode everything again; keep the evidence. Raises PackageRejected.
+
+    With the plan the evidence shows the worst five seconds of each measured rendition beside the source.
+    """
+    return prove_package(place, package, renditions, plan)

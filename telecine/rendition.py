@@ -25,6 +25,9 @@ class Quality(Document):
     subsample: int = 1
     psnr: float | None = Field(default=None, description="mean PSNR of luma over the same frames, dB")
     windows: int = Field(default=1, description="parts of the title that were looked at, spread over it")
+    over_time: tuple[tuple[int, float], ...] = Field(
+        default=(), description="number of each measured frame, from 0 at the title's first, and its score"
+    )
 
 
 class Loudness(Document):

@@ -77,6 +77,9 @@ class Settings(BaseSettings):
     lease_s: float = Field(default=15, gt=0, description="a chunk silent for this long is dispatched again")
     chunk_seconds: int = Field(default=30, ge=2, description="length of a chunk, rounded up to whole segments")
     vmaf_subsample: int = Field(default=0, ge=0, description="measure every n-th frame; 0: chosen by length")
+    mpd_schema: Path | None = Field(
+        default=None, description="DASH-MPD.xsd of ISO/IEC 23009-1; without it manifests are not validated by schema"
+    )
     catalogue_dir: Path | None = Field(default=None, description="folder of own profiles, searched first")
 
     @property

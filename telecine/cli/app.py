@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from telecine.cli import demo, inspect, local, stack, titles
+from telecine.cli import demo, inspect, local, stack, titles, verify
 from telecine.cli.output import fail, wants_json
 from telecine.errors import TelecineError
 from telecine.log import configure_logging
@@ -31,6 +31,7 @@ app.command()(titles.retry)
 app.command()(inspect.inspect)
 app.command()(local.plan)
 app.command()(local.make)
+app.command()(verify.verify)
 app.command()(stack.doctor)
 app.command()(stack.token)
 app.command()(demo.demo)

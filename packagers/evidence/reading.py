@@ -1,0 +1,222 @@
+"""Fetches all that the manifests of a package name, and reads it: manifests, init segments, segments."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from lxml import etree
+
+from packagers.evidence.clauses import Rule, fault
+from packagers.evidence.documents import Decoded, Fault
+from packagers.evidence.fragments import Head, Run, read_head, read_index, read_run
+from packagers.evidence.licence import LicenceSource
+from packagers.evidence.measures import Media
+from packagers.evidence.mpd import read_mpd
+from packagers.evidence.offers import Manifest, Offer, Piece, Ref, Variant
+from packagers.evidence.playlists import read_media_playlist, read_multivariant
+from packagers.evidence.rules import Expected
+from packagers.evidence.source import Fetched, PackageSource
+from telecine.errors import NotFound, PackageRejected, Unavailable
+from telecine.rendition import RenditionSet
+from telecine.settings import usable_cores
+
+__all__ = ["Findings", "Inspection", "read_manifests", "read_tracks", "side_by_side"]
+
+_FETCHES = 8
+_MANIFEST_TYPES = {".mpd": "application/dash+xml", ".m3u8": "application/vnd.apple.mpegurl"}
+_PLAYLIST_TYPES = {"application/vnd.apple.mpegurl", "audio/mpegurl", "application/x-mpegurl"}
+_MEDIA_TYPES = {"video/mp4", "audio/mp4", "video/iso.segment", "application/mp4", "video/mp2t", "audio/aac", "text/vtt"}
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What to inspect, and what is known of it beforehand.
+
+    ``manifests`` are URLs of MPDs and multivariant playlists of one title. ``decoded`` are tracks, by the URL of their
+    init segment, that were decoded already; ``digests`` the SHA-256 of URLs by the inventory, where there is one.
+    ``schema`` is the MPEG schema of MPDs, ``renditions`` the plan.
+    """
+
+    package: str
+    manifests: tuple[str, ...]
+    source: PackageSource
+    licences: LicenceSource
+    work_dir: Path
+    renditions: RenditionSet | None = None
+    schema: Path | None = None
+    decoded: Mapping[str, Decoded] = field(default_factory=dict)
+    digests: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def expected(self) -> Expected | None:
+        found = self.renditions
+        return Expected(found.frames, found.frame_rate.fraction) if found and found.frames else None
+
+
+@dataclass(slots=True)
+class Findings:
+    faults: list[Fault] = field(default_factory=list)
+    not_checked: list[str] = field(default_factory=list)
+    fetched: set[Ref] = field(default_factory=set)  # a set, as several threads add to it
+    decode_cpu_s: float = 0.0
+
+
+def read_manifests(case: Inspection, found: Findings) -> tuple[list[Manifest], tuple[Variant, ...]]:
+    manifests: list[Manifest] = []
+    variants: list[Variant] = []
+    for url in case.manifests:
+        dash = url.partition("?")[0].endswith(".mpd")
+        fetched = _fetched(case, Ref(url), Rule.DASH_FETCH if dash else Rule.HLS_FETCH, found)
+        if fetched is None:
+            continue
+        if dash or fetched.content.lstrip()[:1] == b"<":
+            manifests.append(_dash(case, url, fetched, found))
+        else:
+            hls, offered = _hls(case, url, fetched, found)
+            manifests.append(hls)
+            variants += offered
+    found.faults += [broken for manifest in manifests for broken in manifest.faults]
+    return manifests, tuple(variants)
+
+
+def read_tracks(case: Inspection, manifests: Sequence[Manifest], folder: Path, found: Findings) -> list[Media]:
+    """Each track once, whichever manifests offer it."""
+    offered: dict[object, list[Offer]] = {}
+    for manifest in manifests:
+        for offer in manifest.offers:
+            # key frames for seeking may be ranges of the normal segments, under the same init segment
+            key = (offer.key, *(piece.ref for piece in offer.pieces[:1] if offer.kind == "trick"))
+            offered.setdefault(key, []).append(offer)
+    checks = [
+        partial(_track, case, tuple(offers), folder / f"{number}.mp4", found)
+        for number, offers in enumerate(offered.values())
+    ]
+    return side_by_side(checks)
+
+
+def side_by_side(checks: Sequence[Callable[[], _T]]) -> list[_T]:
+    with ThreadPoolExecutor(usable_cores()) as pool:
+        return [future.result() for future in [pool.submit(check) for check in checks]]
+
+
+def _dash(case: Inspection, url: str, fetched: Fetched, found: Findings) -> Manifest:
+    if fetched.content_type not in {None, _MANIFEST_TYPES[".mpd"]}:
+        found.faults.append(fault(Rule.DASH_TYPES, url, f"it is served as {fetched.content_type or 'nothing'}."))
+    manifest = read_mpd(fetched.content, url)
+    manifest = replace(manifest, offers=tuple(_indexed(case, offer, found) for offer in manifest.offers))
+    if case.schema is None:
+        found.not_checked.append(f"{url} is not validated: no MPEG schema is given (--mpd-schema).")
+    elif manifest.offers:
+        schema = etree.XMLSchema(etree.parse(str(case.schema)))
+        if not schema.validate(etree.fromstring(fetched.content)):
+            errors = [f"line {error.line}: {error.message}" for error in schema.error_log]  # type: ignore[attr-defined]
+            found.faults += [fault(Rule.DASH_SCHEMA, url, error) for error in errors]
+    return manifest
+
+
+def _indexed(case: Inspection, offer: Offer, found: Findings) -> Offer:
+    """A track of a single file with the segments that its index lists; any other as it is."""
+    if offer.index is None or offer.index.span is None:
+        return offer
+    fetched = _fetched(case, offer.index, Rule.DASH_FETCH, found)
+    listed = _read(offer.index.url, partial(read_index, fetched.content), found) if fetched else None
+    at, pieces = sum(offer.index.span), []
+    for size, duration in listed or ():
+        pieces.append(Piece(Ref(offer.index.url, (at, size)), duration))
+        at += size
+    return replace(offer, pieces=tuple(pieces))
+
+
+def _hls(case: Inspection, url: str, fetched: Fetched, found: Findings) -> tuple[Manifest, tuple[Variant, ...]]:
+    """The multivariant playlist with all it names; a media playlist alone is no title."""
+    multivariant = read_multivariant(fetched.content, url)
+    _judge_playlist_type(url, fetched, found)
+    offers: list[Offer] = []
+    faults = list(multivariant.faults)
+    independent = []
+    for named in multivariant.named:
+        playlist = _fetched(case, Ref(named.url), Rule.HLS_FETCH, found)
+        if playlist is None:
+            continue
+        _judge_playlist_type(named.url, playlist, found)
+        offer, broken = read_media_playlist(playlist.content, named)
+        offers.append(offer)
+        faults += broken
+        if named.kind == "video":
+            independent.append(b"#EXT-X-INDEPENDENT-SEGMENTS" in playlist.content)
+    if not multivariant.independent and not all(independent):
+        faults.append(fault(Rule.HLS_INDEPENDENT, url, "neither it nor every video playlist has it."))
+    kids = frozenset(kid for offer in offers if offer.kind in {"video", "audio"} for kid in offer.kids)
+    if multivariant.session_kids and multivariant.session_kids != kids:
+        told = f"they name {sorted(multivariant.session_kids)}, the media playlists {sorted(kids)}."
+        faults.append(fault(Rule.HLS_SESSION_KEY, url, told))
+    return Manifest(url, tuple(offers), tuple(faults)), multivariant.variants
+
+
+def _judge_playlist_type(url: str, fetched: Fetched, found: Findings) -> None:
+    if fetched.content_type is not None and fetched.content_type not in _PLAYLIST_TYPES:
+        found.faults.append(fault(Rule.HLS_TYPES, url, f"it is served as {fetched.content_type or 'nothing'}."))
+
+
+def _track(case: Inspection, offers: tuple[Offer, ...], path: Path, found: Findings) -> Media:
+    """A track fetched whole, its segments read as they come."""
+    rule = Rule.HLS_FETCH if offers[0].times == "extinf" else Rule.DASH_FETCH
+    head: Head | None = None
+    runs: list[Run] = []
+    whole = offers[0].kind in {"video", "audio"}
+    with path.open("wb") as joined:
+        if offers[0].init is not None:
+            fetched = _fetched(case, offers[0].init, rule, found)
+            if fetched is not None:
+                joined.write(fetched.content)
+                told = whole or offers[0].kind == "trick"
+                head = _read(offers[0].init.url, partial(read_head, fetched.content), found) if told else None
+        refs = list(dict.fromkeys(piece.ref for offer in offers for piece in offer.pieces))
+        for ref, fetched in _in_order(refs, lambda ref: _fetched(case, ref, rule, found)):
+            if fetched is None:
+                continue
+            joined.write(fetched.content)
+            run = _read(ref.url, partial(read_run, fetched.content, head), found) if head and whole else None
+            if run is not None:
+                runs.append(run)
+    return Media(offers, head, tuple(runs), path)
+
+
+def _in_order(refs: Sequence[Ref], fetch: Callable[[Ref], _T]) -> Iterator[tuple[Ref, _T]]:
+    """Each fetched in order, a few at once and no more in memory: a film is larger than that."""
+    with ThreadPoolExecutor(_FETCHES) as pool:
+        for first in range(0, len(refs), _FETCHES):
+            some = refs[first : first + _FETCHES]
+            yield from zip(some, pool.map(fetch, some), strict=True)
+
+
+def _read(url: str, reader: Callable[[], _T], found: Findings) -> _T | None:
+    try:
+        return reader()
+    except PackageRejected as rejected:
+        found.faults += [fault(Rule.BOXES, url, reason) for reason in rejected.reasons]
+    except IndexError:
+        found.faults.append(fault(Rule.BOXES, url, "a box is shorter than its fields."))
+    return None
+
+
+def _fetched(case: Inspection, ref: Ref, rule: Rule, found: Findings) -> Fetched | None:
+    found.fetched.add(ref)
+    try:
+        fetched = case.source.get(ref)
+    except (NotFound, Unavailable) as error:
+        found.faults.append(fault(rule, ref.url, str(error)))
+        return None
+    expected = case.digests.get(ref.url) if ref.span is None else None
+    if expected is not None and (digest := hashlib.sha256(fetched.content).hexdigest()) != expected:
+        found.faults.append(fault(Rule.INVENTORY, ref.url, f"its SHA-256 is {digest}, not {expected}."))
+    kind = fetched.content_type
+    suffix = Path(ref.url.partition("?")[0]).suffix
+    if kind is not None and suffix in {".m4s", ".mp4", ".cmfv", ".cmfa"} and kind not in _MEDIA_TYPES:
+        found.faults.append(fault(Rule.HLS_TYPES, ref.url, f"it is served as {kind or 'nothing'}."))
+    return fetched

@@ -1,0 +1,103 @@
+"""A live title is verified as a viewer gets it: from its edge, with a session and a licence of the running service."""
+
+import sys
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import uvicorn
+from pydantic import SecretStr
+
+from packagers.work import package
+from pipeline.verifying import Asked, verify_any
+from playback.app import create_app
+from playback.parts import Parts
+from playback.titles import RegistryTitles
+from telecine.errors import NotFound
+from telecine.publication import Edge, Pointer
+from telecine.registry.repository import Registry
+from telecine.settings import Settings
+from telecine.title import SubmitRequest
+from tests.e2e.playback_stand import free_port, static_edge, wait_for_port
+from tests.unit.playback_fakes import MemorySessions
+
+sys.path.insert(0, str(Path(__file__).parent))
+from packagers_clips import TITLE, Bench
+
+pytestmark = [pytest.mark.media, pytest.mark.server]
+
+
+@pytest.fixture
+def installation(tmp_path):
+    """A title on an edge, live in a real registry, its keys with a real playback service on a port."""
+    bench = Bench(tmp_path / "bench", sound=("stereo",), pictures=("180p",))
+    made = package(bench.request, bench.keys, bench.store, bench.work_dir)
+    root = tmp_path / "edge" / "p" / TITLE / made.version
+    for entry in made.inventory.entries:
+        target = root / entry.path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        bench.store.get_file(made.prefix + entry.path, target)
+    (root / "inventory.json").write_text(made.inventory.model_dump_json())
+    port = free_port()
+    with static_edge(tmp_path / "edge") as edge:
+        settings = Settings(
+            data_dir=tmp_path / "data",
+            s3_endpoint="http://127.0.0.1:9",  # nothing is read from there
+            s3_access_key="none",
+            s3_secret_key=SecretStr("none"),
+            token_key=SecretStr("k" * 40),
+            playback_url=f"http://127.0.0.1:{port}",
+            edges=(Edge(name="a", base_url=f"http://127.0.0.1:{edge.server_port}", agent_url="http://127.0.0.1:9"),),
+        )
+        settings.data_dir.mkdir()
+        registry = Registry(settings.registry_url)
+        registry.migrate()
+        registry.submit(SubmitRequest(master_uri="file:///m.mp4", title_id=TITLE, name="A card"), "run")
+        live = Pointer(
+            title_id=TITLE, seq=1, version=made.version, dash_path=made.dash_path, hls_path=made.hls_path,
+            kids=made.keys.kids, live_at=datetime.now(UTC),
+        )  # fmt: skip
+        registry.set_live(TITLE, live)
+        sessions = MemorySessions(time.time)
+        app = create_app(settings, Parts(titles=RegistryTitles(registry), keys=bench.keys, sessions=sessions))
+        server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error"))
+        thread = threading.Thread(target=server.run, daemon=True)
+        thread.start()
+        wait_for_port(port)
+        yield settings, root, sessions
+        server.should_exit = True
+        thread.join(timeout=10)
+
+
+def test_a_live_title_is_opened_by_the_running_licence_service(installation):
+    settings, _, sessions = installation
+    report = verify_any(Asked(TITLE), settings)
+    assert [fault.sentence for fault in report.rejections] == []
+    assert all(track.decoded for track in report.tracks)
+    assert len(report.granted) == 2
+    assert sessions.kept == {}, "a proof takes no viewer's place"
+
+
+def test_what_an_edge_serves_is_held_to_the_inventory(installation):
+    settings, root, _ = installation
+    path = root / "video/180p/2.m4s"
+    held = bytearray(path.read_bytes())
+    held[-1] ^= 1
+    path.write_bytes(bytes(held))
+    told = [one for one in verify_any(Asked(TITLE), settings).rejections if one.clause == "Telecine inventory"]
+    assert [one.where.rpartition("/p/")[2] for one in told] == [f"{TITLE}/{root.name}/video/180p/2.m4s"]
+
+
+def test_a_refusing_service_is_a_breach(installation):
+    settings, _, _ = installation
+    report = verify_any(Asked(TITLE), settings.model_copy(update={"token_key": SecretStr("x" * 40)}))
+    assert "W3C EME 9.1.4" in {fault.clause for fault in report.rejections}
+    assert report.granted == ()
+
+
+def test_a_title_nobody_knows_is_not_found(installation):
+    settings, _, _ = installation
+    with pytest.raises(NotFound):
+        verify_any(Asked("no-such-title"), settings)
