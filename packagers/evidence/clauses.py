@@ -180,7 +180,11 @@ CLAUSES: dict[Rule, Clause] = {
     ),
     Rule.HLS_ACCURATE: Clause(_APPLE, "8.1", "sums of EXTINF are within one frame of the media", _MANIFEST),
     Rule.HLS_SIX_SECONDS: Clause(
-        _APPLE, "7.5", "the target duration is 6 seconds", "Set segment_s in the profile.", must=False
+        _APPLE,
+        "7.5",
+        "the target duration is 6 seconds",
+        "Set gop_seconds and segment_gops in the profile so that a segment lasts six.",
+        must=False,
     ),
     Rule.HLS_TRICK: Clause(_APPLE, "6.1", "I-frame playlists are provided", "Turn trick play on.", must=False),
     Rule.HLS_RANGE: Clause(_APPLE, "9.16", "VIDEO-RANGE is on every variant unless all are SDR", _MANIFEST),
