@@ -9,8 +9,11 @@ from starlette.middleware.cors import CORSMiddleware
 
 from playback.health import healthz, metrics_text
 from playback.licenses.endpoints import LICENSE_PATH, clearkey_license
+from playback.licenses.gate import LicenseGate
 from playback.licenses.service import LicenseService
 from playback.limits import BoundedBody
+from playback.manifests.endpoints import router as manifest_router
+from playback.manifests.service import ManifestService
 from playback.metrics import Metrics, Timed
 from playback.openapi import with_raw_routes
 from playback.parts import Parts
@@ -19,9 +22,10 @@ from playback.player.endpoints import router as player_router
 from playback.player.pages import content_security_policy
 from playback.problems import install_problems
 from playback.quiet import hide_queries_in_access_log
+from playback.quotas import quotas_of
 from playback.sessions.endpoints import heartbeat
 from playback.sessions.endpoints import router as session_router
-from playback.sessions.service import SessionService
+from playback.sessions.service import ServiceLinks, SessionRules, SessionService
 from playback.tokens import Tokens
 from playback.wiring import parts_of
 from telecine.log import get_logger
@@ -40,9 +44,12 @@ def create_app(settings: Settings | None = None, parts: Parts | None = None) -> 
     app = FastAPI(title="Telecine playback", version="1", docs_url=None, redoc_url=None, lifespan=_lifespan)
     app.state.parts = parts
     app.state.metrics = Metrics()
-    app.state.sessions = SessionService(parts.titles, parts.sessions, tokens, settings.edges, parts.clock)
-    app.state.licenses = LicenseService(parts.keys, parts.sessions, tokens, parts.clock)
-    app.state.license_url = _license_url(settings.playback_url)
+    rules = SessionRules(quotas_of(settings), settings.unstated_robustness)
+    app.state.sessions = SessionService(parts.titles, parts.sessions, tokens, settings.edges, parts.clock, rules)
+    gate = LicenseGate(parts.sessions, tokens, parts.audit, parts.clock, rules.quotas)
+    app.state.licenses = LicenseService(parts.keys, gate)
+    app.state.manifests = ManifestService(parts.files, settings.edges)
+    app.state.links = _links(settings.playback_url)
     app.state.page_policy = content_security_policy(
         (settings.playback_url, *(edge.base_url for edge in settings.edges)),
     )
@@ -54,6 +61,7 @@ def create_app(settings: Settings | None = None, parts: Parts | None = None) -> 
 
 def _add_routes(app: FastAPI) -> None:
     app.include_router(session_router)
+    app.include_router(manifest_router)
     app.include_router(player_router)
     app.add_route(LICENSE_PATH, clearkey_license, methods=["POST"])
     app.add_route("/v1/sessions/{session_id}/heartbeat", heartbeat, methods=["POST"])
@@ -85,10 +93,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         _log.warning("player.not_installed", do="run 'make install'")
     yield
     await app.state.parts.sessions.close()
+    await app.state.parts.files.close()
 
 
-def _license_url(playback_url: str) -> Callable[[Request], str]:
-    def license_url(request: Request) -> str:
-        return (playback_url or str(request.base_url)).rstrip("/") + LICENSE_PATH
+def _links(playback_url: str) -> Callable[[Request], ServiceLinks]:
+    def links(request: Request) -> ServiceLinks:
+        base = (playback_url or str(request.base_url)).rstrip("/")
+        return ServiceLinks(base, {"clearkey": base + LICENSE_PATH})
 
-    return license_url
+    return links

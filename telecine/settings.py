@@ -3,6 +3,7 @@
 import contextlib
 import os
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -57,6 +58,13 @@ class Settings(BaseSettings):
 
     playback_url: str = Field(default="", description="public base URL of the playback service")
     token_key: SecretStr = Field(default=SecretStr(""), description="HS256 key of user and playback tokens")
+    unstated_robustness: Literal["software", "hardware"] = Field(
+        default="hardware", description="what a device that does not state its robustness is taken for"
+    )
+    sessions_per_user: int = Field(default=10, ge=1, description="playback sessions of one user at once")
+    sessions_per_device: int = Field(default=5, ge=1, description="playback sessions of one user's device at once")
+    licenses_per_user: int = Field(default=120, ge=1, description="licences of one user in a minute")
+    licenses_per_device: int = Field(default=60, ge=1, description="licences of one user's device in a minute")
     master_key_file: Path | None = Field(default=None, description="0600 file: 32-byte key-encryption key, hex")
 
     airflow_url: str = Field(default="", description="base URL of the Airflow API server")
