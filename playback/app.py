@@ -27,6 +27,8 @@ from playback.sessions.endpoints import heartbeat
 from playback.sessions.endpoints import router as session_router
 from playback.sessions.service import ServiceLinks, SessionRules, SessionService
 from playback.tokens import Tokens
+from playback.vendors.endpoints import CERTIFICATE_PATH, VENDOR_PATH, fairplay_certificate, vendor_license
+from playback.vendors.proxy import VendorLicenses, upstreams_of, vendor_client
 from playback.wiring import parts_of
 from telecine.log import get_logger
 from telecine.settings import Settings, load_settings
@@ -48,8 +50,12 @@ def create_app(settings: Settings | None = None, parts: Parts | None = None) -> 
     app.state.sessions = SessionService(parts.titles, parts.sessions, tokens, settings.edges, parts.clock, rules)
     gate = LicenseGate(parts.sessions, tokens, parts.audit, parts.clock, rules.quotas)
     app.state.licenses = LicenseService(parts.keys, gate)
+    app.state.vendors = VendorLicenses(
+        gate, upstreams_of(settings), vendor_client(settings.vendor_timeout_s), parts.clock
+    )
+    app.state.fairplay_certificate = settings.fairplay_certificate
     app.state.manifests = ManifestService(parts.files, settings.edges)
-    app.state.links = _links(settings.playback_url)
+    app.state.links = _links(settings.playback_url, tuple(app.state.vendors.upstreams))
     app.state.page_policy = content_security_policy(
         (settings.playback_url, *(edge.base_url for edge in settings.edges)),
     )
@@ -64,6 +70,8 @@ def _add_routes(app: FastAPI) -> None:
     app.include_router(manifest_router)
     app.include_router(player_router)
     app.add_route(LICENSE_PATH, clearkey_license, methods=["POST"])
+    app.add_route(CERTIFICATE_PATH, fairplay_certificate, methods=["GET"])
+    app.add_route(VENDOR_PATH, vendor_license, methods=["POST"])
     app.add_route("/v1/sessions/{session_id}/heartbeat", heartbeat, methods=["POST"])
     app.add_route("/healthz", healthz, methods=["GET"])
     app.add_route("/metrics", metrics_text, methods=["GET"])
@@ -94,11 +102,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     yield
     await app.state.parts.sessions.close()
     await app.state.parts.files.close()
+    await app.state.vendors.client.aclose()
 
 
-def _links(playback_url: str) -> Callable[[Request], ServiceLinks]:
+def _links(playback_url: str, vendors: tuple[str, ...]) -> Callable[[Request], ServiceLinks]:
     def links(request: Request) -> ServiceLinks:
         base = (playback_url or str(request.base_url)).rstrip("/")
-        return ServiceLinks(base, {"clearkey": base + LICENSE_PATH})
+        return ServiceLinks(base, {name: f"{base}/v1/licenses/{name}" for name in ("clearkey", *vendors)})
 
     return links

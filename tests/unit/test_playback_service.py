@@ -250,7 +250,7 @@ def test_a_malformed_licence_request_is_a_problem_document(client, body):
 
 
 def test_a_body_over_the_limit_is_refused_unread(client):
-    assert_problem(client.post(LICENSES, content=b"x" * 20_000), 413, "too-large")
+    assert_problem(client.post(LICENSES, content=b"x" * 70_000), 413, "too-large")
 
 
 def test_a_body_of_unsaid_length_is_refused(client):
