@@ -15,6 +15,7 @@ import httpx
 from pydantic import SecretStr
 
 from packagers.evidence.licence import ClearKeyLicences
+from playback.quotas import Quotas
 from playback.sessions.schemas import Session
 from playback.titles import ListedTitle
 from playback.tokens import user_token
@@ -22,6 +23,7 @@ from telecine.errors import Unavailable
 from telecine.keystore import KeyStore
 from telecine.protection import KeyAssignment
 from telecine.publication import Pointer
+from telecine.registry.audit import LicenceRecord
 from telecine.settings import Settings
 
 __all__ = ["licences_of_live", "licences_of_version"]
@@ -38,13 +40,14 @@ def licences_of_version(
 ) -> ClearKeyLicences:
     """What the playback service would grant for this version, were it live; nothing of it is seen outside."""
     from playback.app import create_app  # noqa: PLC0415 - a web framework, which commands without a proof need not load
+    from playback.manifests.files import HttpFiles  # noqa: PLC0415
     from playback.parts import Parts  # noqa: PLC0415
 
     title = ListedTitle(assignment.title_id, assignment.title_id, _pointer(assignment, version))
     key = SecretStr(secrets.token_urlsafe(48))  # no token of it is worth anything elsewhere
     app = create_app(
         settings.model_copy(update={"token_key": key, "edges": ()}),
-        Parts(titles=_OneTitle(title), keys=keys, sessions=_Sessions()),
+        Parts(titles=_OneTitle(title), keys=keys, sessions=_Sessions(), audit=_Audit(), files=HttpFiles()),
     )
 
     return _as_viewer(
@@ -66,7 +69,8 @@ def _as_viewer(title_id: str, token_key: SecretStr, connect: Callable[[], httpx.
         async with connect() as client:
             user = f"{_VERIFIER}-{secrets.token_hex(4)}"  # so that no limit of a viewer counts two proofs together
             bearer = _bearer(user_token(user, token_key, _TTL_S))
-            opened = await client.post("/v1/sessions", json={"title": title_id, "device": _VERIFIER}, headers=bearer)
+            wanted = {"title": title_id, "device": _VERIFIER, "robustness": "hardware"}  # every label is to be proven
+            opened = await client.post("/v1/sessions", json=wanted, headers=bearer)
             if opened.status_code != _CREATED:
                 return opened.status_code, opened.content
             session = opened.json()
@@ -115,14 +119,37 @@ class _OneTitle:
         return (self.only,)
 
 
+class _Audit:
+    """Licences that never leave this process are nobody's: none is written down."""
+
+    def record(self, record: LicenceRecord) -> None:
+        """Nothing was given to anyone."""
+
+
 @dataclass(slots=True)
 class _Sessions:
     """Sessions of one proof, gone with it."""
 
     kept: dict[str, Session] = field(default_factory=dict)
+    used: set[str] = field(default_factory=set)
 
     async def add(self, session: Session, ttl_s: int) -> None:  # noqa: ARG002 - a proof is over before a session ends
         self.kept[session.session_id] = session
+
+    async def admit(self, session: Session, ttl_s: int, quotas: Quotas) -> int:  # noqa: ARG002
+        await self.add(session, ttl_s)
+        return 0
+
+    async def consume(self, token_id: str, ttl_s: int) -> bool:  # noqa: ARG002
+        first = token_id not in self.used
+        self.used.add(token_id)
+        return first
+
+    async def release(self, token_id: str) -> None:
+        self.used.discard(token_id)
+
+    async def count(self, name: str, window_s: int) -> tuple[int, int]:  # noqa: ARG002 - a proof has no limits
+        return 1, window_s
 
     async def find(self, session_id: str) -> Session | None:
         return self.kept.get(session_id)

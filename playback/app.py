@@ -9,8 +9,11 @@ from starlette.middleware.cors import CORSMiddleware
 
 from playback.health import healthz, metrics_text
 from playback.licenses.endpoints import LICENSE_PATH, clearkey_license
+from playback.licenses.gate import LicenseGate
 from playback.licenses.service import LicenseService
 from playback.limits import BoundedBody
+from playback.manifests.endpoints import router as manifest_router
+from playback.manifests.service import ManifestService
 from playback.metrics import Metrics, Timed
 from playback.openapi import with_raw_routes
 from playback.parts import Parts
@@ -19,10 +22,13 @@ from playback.player.endpoints import router as player_router
 from playback.player.pages import content_security_policy
 from playback.problems import install_problems
 from playback.quiet import hide_queries_in_access_log
+from playback.quotas import quotas_of
 from playback.sessions.endpoints import heartbeat
 from playback.sessions.endpoints import router as session_router
-from playback.sessions.service import SessionService
+from playback.sessions.service import ServiceLinks, SessionRules, SessionService
 from playback.tokens import Tokens
+from playback.vendors.endpoints import CERTIFICATE_PATH, VENDOR_PATH, fairplay_certificate, vendor_license
+from playback.vendors.proxy import VendorLicenses, upstreams_of, vendor_client
 from playback.wiring import parts_of
 from telecine.log import get_logger
 from telecine.settings import Settings, load_settings
@@ -40,9 +46,16 @@ def create_app(settings: Settings | None = None, parts: Parts | None = None) -> 
     app = FastAPI(title="Telecine playback", version="1", docs_url=None, redoc_url=None, lifespan=_lifespan)
     app.state.parts = parts
     app.state.metrics = Metrics()
-    app.state.sessions = SessionService(parts.titles, parts.sessions, tokens, settings.edges, parts.clock)
-    app.state.licenses = LicenseService(parts.keys, parts.sessions, tokens, parts.clock)
-    app.state.license_url = _license_url(settings.playback_url)
+    rules = SessionRules(quotas_of(settings), settings.unstated_robustness)
+    app.state.sessions = SessionService(parts.titles, parts.sessions, tokens, settings.edges, parts.clock, rules)
+    gate = LicenseGate(parts.sessions, tokens, parts.audit, parts.clock, rules.quotas)
+    app.state.licenses = LicenseService(parts.keys, gate)
+    app.state.vendors = VendorLicenses(
+        gate, upstreams_of(settings), vendor_client(settings.vendor_timeout_s), parts.clock
+    )
+    app.state.fairplay_certificate = settings.fairplay_certificate
+    app.state.manifests = ManifestService(parts.files, settings.edges)
+    app.state.links = _links(settings.playback_url, tuple(app.state.vendors.upstreams))
     app.state.page_policy = content_security_policy(
         (settings.playback_url, *(edge.base_url for edge in settings.edges)),
     )
@@ -54,8 +67,11 @@ def create_app(settings: Settings | None = None, parts: Parts | None = None) -> 
 
 def _add_routes(app: FastAPI) -> None:
     app.include_router(session_router)
+    app.include_router(manifest_router)
     app.include_router(player_router)
     app.add_route(LICENSE_PATH, clearkey_license, methods=["POST"])
+    app.add_route(CERTIFICATE_PATH, fairplay_certificate, methods=["GET"])
+    app.add_route(VENDOR_PATH, vendor_license, methods=["POST"])
     app.add_route("/v1/sessions/{session_id}/heartbeat", heartbeat, methods=["POST"])
     app.add_route("/healthz", healthz, methods=["GET"])
     app.add_route("/metrics", metrics_text, methods=["GET"])
@@ -85,10 +101,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         _log.warning("player.not_installed", do="run 'make install'")
     yield
     await app.state.parts.sessions.close()
+    await app.state.parts.files.close()
+    await app.state.vendors.client.aclose()
 
 
-def _license_url(playback_url: str) -> Callable[[Request], str]:
-    def license_url(request: Request) -> str:
-        return (playback_url or str(request.base_url)).rstrip("/") + LICENSE_PATH
+def _links(playback_url: str, vendors: tuple[str, ...]) -> Callable[[Request], ServiceLinks]:
+    def links(request: Request) -> ServiceLinks:
+        base = (playback_url or str(request.base_url)).rstrip("/")
+        return ServiceLinks(base, {name: f"{base}/v1/licenses/{name}" for name in ("clearkey", *vendors)})
 
-    return license_url
+    return links

@@ -1,4 +1,4 @@
-"""Bounds on what anyone may send: no request of this service needs more than a few kilobytes."""
+"""Bounds on what anyone may send: a licence challenge is the largest, some ten kilobytes."""
 
 from http import HTTPStatus
 
@@ -9,7 +9,7 @@ from playback.problems import Problem, ProblemResponse
 
 __all__ = ["LARGEST_BODY_BYTES", "BoundedBody"]
 
-LARGEST_BODY_BYTES = 16 * 1024
+LARGEST_BODY_BYTES = 64 * 1024
 
 
 class BoundedBody:

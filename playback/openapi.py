@@ -4,6 +4,7 @@ from typing import Any
 
 from playback.licenses.endpoints import LICENSE_PATH
 from playback.sessions.schemas import Heartbeat
+from playback.vendors.endpoints import CERTIFICATE_PATH, VENDOR_PATH
 
 __all__ = ["with_raw_routes"]
 
@@ -13,7 +14,7 @@ _KIDS = {
     "required": ["kids"],
     "properties": {
         "kids": {"type": "array", "items": {"type": "string", "description": "16 bytes, base64url without padding"}},
-        "type": {"const": "temporary"},
+        "type": {"enum": ["temporary", "persistent-license"]},
     },
 }
 _KEYS = {
@@ -31,10 +32,21 @@ _KEYS = {
 }
 
 
+_REFUSALS = {
+    "400": "not a licence request",
+    "401": "the token was used before: ask for a licence token",
+    "403": "refused; 'reason' says why",
+    "429": "over a limit of the user or device",
+    "503": "try again",
+}
+
+
 def with_raw_routes(document: dict[str, Any]) -> dict[str, Any]:
     """``document`` with the licence, heartbeat, health and metrics routes. Idempotent: FastAPI keeps one document."""
     document["paths"] |= {
         LICENSE_PATH: {"post": _licence()},
+        VENDOR_PATH: {"post": _vendor_licence()},
+        CERTIFICATE_PATH: {"get": _plain("The FairPlay certificate", {"200": "DER", "404": "none is configured"})},
         "/v1/sessions/{session_id}/heartbeat": {"post": _heartbeat()},
         "/healthz": {"get": _plain("Whether Redis and the registry answer", {"200": "both do", "503": "one does not"})},
         "/metrics": {"get": _plain("Counters in the Prometheus text format", {"200": "the counters"})},
@@ -50,8 +62,27 @@ def _licence() -> dict[str, Any]:
         "requestBody": _json(_KIDS),
         "responses": {
             "200": {"description": "the authorised subset of the keys", **_json(_KEYS)},
-            **_answers({"400": "not a licence request", "403": "refused; 'reason' says why", "503": "try again"}),
+            **_answers(_REFUSALS),
         },
+    }
+
+
+def _vendor_licence() -> dict[str, Any]:
+    system = {
+        "name": "system",
+        "in": "path",
+        "required": True,
+        "schema": {"type": "string", "enum": ["widevine", "playready", "fairplay"]},
+    }
+    octets = {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
+    failures = {"404": "not configured", "415": "wrong content type", "502": "vendor failed", "504": "vendor silent"}
+    return {
+        "tags": ["licenses"],
+        "summary": "Licence of a vendor's server; bearer: a licence token",
+        "security": _BEARER,
+        "parameters": [system],
+        "requestBody": octets,
+        "responses": {"200": {"description": "the vendor's licence", **octets}, **_answers(_REFUSALS | failures)},
     }
 
 

@@ -4,9 +4,11 @@ import time
 from dataclasses import dataclass
 
 from playback.keys import KeySource
+from playback.manifests.files import PublishedFiles
 from playback.sessions.repository import SessionRepository
 from playback.sessions.service import Clock
 from playback.titles import TitleSource
+from telecine.registry.audit import LicenceAudit
 
 __all__ = ["Parts"]
 
@@ -18,4 +20,6 @@ class Parts:
     titles: TitleSource
     keys: KeySource
     sessions: SessionRepository
+    audit: LicenceAudit
+    files: PublishedFiles
     clock: Clock = time.time

@@ -9,11 +9,13 @@ from typing import Any, TypeVar
 import jwt
 from pydantic import SecretStr, ValidationError
 
+from playback.entitlements import Entitlement
 from telecine.document import Document
 from telecine.errors import MissingRequirement, TelecineError
 from telecine.protection import Kid
 
 __all__ = [
+    "LICENSE_AUDIENCE",
     "PLAYBACK_AUDIENCE",
     "USER_AUDIENCE",
     "PlaybackClaims",
@@ -26,21 +28,31 @@ __all__ = [
 
 USER_AUDIENCE = "telecine-user"
 PLAYBACK_AUDIENCE = "telecine-playback"
+LICENSE_AUDIENCE = "telecine-license"
 _ALGORITHM = "HS256"
 _Claims = TypeVar("_Claims", bound=Document)
 _LEAST_KEY_BYTES = 32  # RFC 7518, 3.2: a key at least as long as the hash
 
 
 class UserClaims(Document):
-    """Who watches. ``entitlements`` are title IDs this viewer may watch; None means all."""
+    """Who watches. ``entitlements`` are title IDs this viewer may watch; None means all.
+
+    ``entitlement`` is the whole of the viewer's plan; a title must be allowed by both.
+    """
 
     sub: str
     exp: int
     entitlements: tuple[str, ...] | None = None
+    entitlement: Entitlement = Entitlement()
 
 
 class PlaybackClaims(Document):
-    """What one playback session may ask for until ``exp`` (seconds since 1970)."""
+    """What one playback session may ask for until ``exp`` (seconds since 1970).
+
+    Carried by a playback token (the session's credential, good for its first licence) and by licence tokens (short,
+    each good for one licence). ``kids`` are those the entitlement and the device's robustness allow; ``jti`` is used
+    once.
+    """
 
     sub: str
     sid: str
@@ -76,6 +88,9 @@ class Tokens:
     def sign_playback(self, claims: PlaybackClaims) -> str:
         return self._sign(claims, PLAYBACK_AUDIENCE)
 
+    def sign_license(self, claims: PlaybackClaims) -> str:
+        return self._sign(claims, LICENSE_AUDIENCE)
+
     def read_user(self, token: str | None, now_s: float) -> UserClaims:
         """The claims of a valid user token. Raises TokenRefused."""
         return _shaped(UserClaims, self._read(token, USER_AUDIENCE, now_s))
@@ -84,11 +99,15 @@ class Tokens:
         """The claims of a valid playback token. Raises TokenRefused."""
         return _shaped(PlaybackClaims, self._read(token, PLAYBACK_AUDIENCE, now_s))
 
+    def read_license(self, token: str | None, now_s: float) -> PlaybackClaims:
+        """The claims of a valid licence or playback token. Raises TokenRefused."""
+        return _shaped(PlaybackClaims, self._read(token, (LICENSE_AUDIENCE, PLAYBACK_AUDIENCE), now_s))
+
     def _sign(self, claims: Document, audience: str) -> str:
         body = {**claims.model_dump(mode="json", exclude_none=True), "aud": audience}
         return jwt.encode(body, self.key.get_secret_value(), algorithm=_ALGORITHM)
 
-    def _read(self, token: str | None, audience: str, now_s: float) -> dict[str, Any]:
+    def _read(self, token: str | None, audience: str | tuple[str, ...], now_s: float) -> dict[str, Any]:
         if not token:
             raise TokenRefused("token-missing", "This request needs a token in its Authorization header.")
         try:
@@ -100,7 +119,7 @@ class Tokens:
                 options={"require": ["exp", "aud", "sub"], "verify_exp": False},  # exp is checked below, on our clock
             )
         except jwt.InvalidAudienceError as error:
-            raise TokenRefused("token-foreign", f"This token is not a {audience} token.") from error
+            raise TokenRefused("token-foreign", f"This token is not a {_named(audience)} token.") from error
         except jwt.InvalidTokenError as error:
             raise TokenRefused("token-invalid", "This token was not signed by this service or is damaged.") from error
         if not isinstance(claims["exp"], int) or claims["exp"] <= now_s:
@@ -108,14 +127,19 @@ class Tokens:
         return claims
 
 
-def user_token(user: str, key: SecretStr, ttl_s: int, entitlements: tuple[str, ...] | None = None) -> str:
-    """A token of ``user`` that is good for ``ttl_s`` seconds; for all titles unless ``entitlements`` names some."""
-    return Tokens(key).sign_user(UserClaims(sub=user, exp=int(time.time()) + ttl_s, entitlements=entitlements))
+def user_token(user: str, key: SecretStr, ttl_s: int, entitlement: Entitlement | None = None) -> str:
+    """A token of ``user`` that is good for ``ttl_s`` seconds; for everything unless ``entitlement`` says less."""
+    allowed = entitlement or Entitlement()
+    return Tokens(key).sign_user(UserClaims(sub=user, exp=int(time.time()) + ttl_s, entitlement=allowed))
 
 
 def new_token_id() -> str:
     """A value no other token has."""
     return secrets.token_urlsafe(12)
+
+
+def _named(audience: str | tuple[str, ...]) -> str:
+    return audience if isinstance(audience, str) else " or ".join(audience)
 
 
 def _shaped(claims_type: type[_Claims], claims: Mapping[str, Any]) -> _Claims:

@@ -1,10 +1,12 @@
 """What an installation's settings mean in working parts."""
 
+from playback.manifests.files import HttpFiles
 from playback.parts import Parts
 from playback.sessions.repository import RedisSessions
 from playback.titles import RegistryTitles
 from telecine.errors import MissingRequirement
 from telecine.keystore import SealedKeyStore, load_or_create_master_key
+from telecine.registry.audit import RegistryAudit
 from telecine.registry.repository import Registry
 from telecine.settings import Settings
 from telecine.storage.local import LocalStore
@@ -18,8 +20,11 @@ def parts_of(settings: Settings) -> Parts:
         message = "The playback service needs TELECINE_REDIS_URL for its sessions: 'telecine up' sets it."
         raise MissingRequirement(message)
     store = LocalStore(settings.data_dir / "keys")
+    registry = Registry(settings.registry_url)
     return Parts(
-        titles=RegistryTitles(Registry(settings.registry_url)),
+        titles=RegistryTitles(registry),
         keys=SealedKeyStore(store, load_or_create_master_key(settings.kek_file)),
         sessions=RedisSessions(settings.redis_url),
+        audit=RegistryAudit(registry),
+        files=HttpFiles(),
     )

@@ -3,6 +3,7 @@
 import contextlib
 import os
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -57,6 +58,21 @@ class Settings(BaseSettings):
 
     playback_url: str = Field(default="", description="public base URL of the playback service")
     token_key: SecretStr = Field(default=SecretStr(""), description="HS256 key of user and playback tokens")
+    unstated_robustness: Literal["software", "hardware"] = Field(
+        default="hardware", description="what a device that does not state its robustness is taken for"
+    )
+    sessions_per_user: int = Field(default=10, ge=1, description="playback sessions of one user at once")
+    sessions_per_device: int = Field(default=5, ge=1, description="playback sessions of one user's device at once")
+    licenses_per_user: int = Field(default=120, ge=1, description="licences of one user in a minute")
+    licenses_per_device: int = Field(default=60, ge=1, description="licences of one user's device in a minute")
+    widevine_upstream: str = Field(default="", description="URL of a Widevine licence server; empty: none")
+    widevine_secret: SecretStr = Field(default=SecretStr(""), description="HS256 key of what that server is told")
+    playready_upstream: str = Field(default="", description="URL of a PlayReady licence server; empty: none")
+    playready_secret: SecretStr = Field(default=SecretStr(""), description="HS256 key of what that server is told")
+    fairplay_upstream: str = Field(default="", description="URL of a FairPlay key server; empty: none")
+    fairplay_secret: SecretStr = Field(default=SecretStr(""), description="HS256 key of what that server is told")
+    fairplay_certificate: Path | None = Field(default=None, description="file of the FairPlay certificate (DER)")
+    vendor_timeout_s: float = Field(default=5, gt=0, description="time a vendor's licence server has to answer")
     master_key_file: Path | None = Field(default=None, description="0600 file: 32-byte key-encryption key, hex")
 
     airflow_url: str = Field(default="", description="base URL of the Airflow API server")

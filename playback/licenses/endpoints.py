@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from playback.bearer import bearer_of
-from playback.licenses.schemas import MalformedLicenseRequest, license_text, requested_kids
+from playback.licenses.schemas import MalformedLicenseRequest, clear_key_ask, license_text
 from playback.licenses.service import LicenseService
 from playback.metrics import Metrics
 from playback.problems import Problem
@@ -39,9 +39,10 @@ async def clearkey_license(request: Request) -> Response:
 async def _answer(request: Request, metrics: Metrics) -> Response:
     service = cast("LicenseService", request.app.state.licenses)
     try:
-        wanted = requested_kids(await request.body())
+        ask = clear_key_ask(await request.body())
     except MalformedLicenseRequest as error:
         raise Problem(HTTPStatus.BAD_REQUEST, "malformed-request", str(error)) from error
-    keys = await service.grant(bearer_of(request), wanted)
+    keys = await service.grant(bearer_of(request), ask)
     metrics.keys.inc(len(keys))
-    return Response(license_text(keys), media_type="application/json", headers={"Cache-Control": "no-store"})
+    text = license_text(keys, persistent=ask.persistent)
+    return Response(text, media_type="application/json", headers={"Cache-Control": "no-store"})

@@ -8,10 +8,11 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from playback.licenses.service import ClearKeyAsk
 from telecine.errors import TelecineError
 from telecine.protection import ContentKey, Kid
 
-__all__ = ["MalformedLicenseRequest", "license_text", "requested_kids"]
+__all__ = ["MalformedLicenseRequest", "clear_key_ask", "license_text"]
 
 _KEY_BYTES = 16
 _MOST_KIDS = 64
@@ -25,27 +26,28 @@ class _Request(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")  # the standard lets requests grow
 
     kids: Annotated[tuple[str, ...], Field(min_length=1, max_length=_MOST_KIDS)]
-    type: Literal["temporary"] = "temporary"  # "persistent-license" would outlive the session
+    type: Literal["temporary", "persistent-license"] = "temporary"
 
 
-def requested_kids(body: bytes) -> tuple[Kid, ...]:
-    """The KIDs a player asks for, in its order, without repeats. Raises MalformedLicenseRequest."""
+def clear_key_ask(body: bytes) -> ClearKeyAsk:
+    """What a player asks for, without repeats. Raises MalformedLicenseRequest."""
     try:
         request = _Request.model_validate_json(body)
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'body'}: {fault['msg']}" for fault in error.errors())
         message = f"This is not a Clear Key licence request: {faults}"
         raise MalformedLicenseRequest(message) from error
-    return tuple(dict.fromkeys(_kid(text) for text in request.kids))
+    kids = tuple(dict.fromkeys(_kid(text) for text in request.kids))
+    return ClearKeyAsk(kids, persistent=request.type == "persistent-license")
 
 
-def license_text(keys: Iterable[ContentKey]) -> str:
+def license_text(keys: Iterable[ContentKey], *, persistent: bool = False) -> str:
     """A JWK set of the keys, as the content decryption module takes it."""
     jwks = [
         {"kty": "oct", "kid": _base64url(bytes.fromhex(key.kid)), "k": _base64url(key.key.get_secret_value())}
         for key in keys
     ]
-    return json.dumps({"keys": jwks, "type": "temporary"})
+    return json.dumps({"keys": jwks, "type": "persistent-license" if persistent else "temporary"})
 
 
 def _kid(text: str) -> Kid:

@@ -1,56 +1,48 @@
 """Who gets which key: a running session, its own title's KIDs, the authorised subset (DASH-IF security guidelines)."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 
 from starlette.concurrency import run_in_threadpool
 
 from playback.keys import KeySource
+from playback.licenses.gate import LicenseGate
 from playback.problems import Problem
-from playback.sessions.repository import SessionRepository
-from playback.tokens import PlaybackClaims, TokenRefused, Tokens
 from telecine.errors import NotFound
 from telecine.log import get_logger
 from telecine.protection import ContentKey, Kid
 
-__all__ = ["LicenseService"]
+__all__ = ["ClearKeyAsk", "LicenseService"]
 
 _log = get_logger("playback.licenses")
 
 
 @dataclass(frozen=True, slots=True)
+class ClearKeyAsk:
+    """A Clear Key request: the KIDs in the player's order, and whether the licence is to outlive the session."""
+
+    kids: tuple[Kid, ...]
+    persistent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class LicenseService:
-    """Licences over the tokens, the session store and the key store."""
+    """Clear Key licences over the gate and the key store."""
 
     keys: KeySource
-    sessions: SessionRepository
-    tokens: Tokens
-    clock: Callable[[], float]
+    gate: LicenseGate
 
-    async def grant(self, token: str | None, wanted: tuple[Kid, ...]) -> tuple[ContentKey, ...]:
-        """The keys of ``wanted`` that the bearer may have; never empty. Raises Problem 403 with a reason code."""
-        claims = await self._player(token)
-        allowed = tuple(kid for kid in wanted if kid in claims.kids)
-        if not allowed:
-            raise _refused("kid-foreign", "None of the requested key IDs belongs to the title of this session.")
-        found = await run_in_threadpool(self._found, claims.title, allowed)
-        if not found:
-            raise _refused("key-missing", "The key store holds none of the requested keys.")
-        _log.info("license.granted", title=claims.title, session=claims.sid, keys=len(found), asked=len(wanted))
+    async def grant(self, token: str | None, ask: ClearKeyAsk) -> tuple[ContentKey, ...]:
+        """The keys of ``ask`` that the bearer may have; never empty. Raises Problem with a reason code."""
+        async with self.gate.attempt("clearkey", token, asked=ask.kids) as attempt:
+            allowed = attempt.allowed(ask.kids)
+            if ask.persistent and not attempt.session.entitlement.offline:
+                raise _refused("offline-not-allowed", "This viewer's plan allows no licence that is kept offline.")
+            found = await run_in_threadpool(self._found, attempt.session.title, allowed)
+            if not found:
+                raise _refused("key-missing", "The key store holds none of the requested keys.")
+            await attempt.grant(tuple(key.kid for key in found))
         return found
-
-    async def _player(self, token: str | None) -> PlaybackClaims:
-        try:
-            claims = self.tokens.read_playback(token, self.clock())
-        except TokenRefused as refusal:
-            raise _refused(refusal.reason, str(refusal)) from refusal
-        session = await self.sessions.find(claims.sid)
-        if session is None:
-            raise _refused("session-ended", "This session has ended: open a new one.")
-        if (session.title, session.version) != (claims.title, claims.version):
-            raise _refused("session-foreign", "This playback token belongs to another session.")
-        return claims
 
     def _found(self, title_id: str, kids: tuple[Kid, ...]) -> tuple[ContentKey, ...]:
         found = []

@@ -14,6 +14,7 @@ from playback.problems import Problem
 from playback.sessions.schemas import (
     LONGEST_POSITION_S,
     Heartbeat,
+    LicenseToken,
     LiveTitle,
     OpenedSession,
     ResumePosition,
@@ -60,7 +61,7 @@ async def open_session(
     """Open a session for the viewer of the user token on the live version of a title."""
     metrics = cast("Metrics", request.app.state.metrics)
     try:
-        opened = await service.open(wanted, service.user(_token(bearer)), request.app.state.license_url(request))
+        opened = await service.open(wanted, service.user(_token(bearer)), request.app.state.links(request))
     except Problem as problem:
         metrics.sessions.labels(problem.reason).inc()
         _log.info("session.refused", title=wanted.title, reason=problem.reason)
@@ -70,6 +71,13 @@ async def open_session(
     response.headers["Location"] = f"/v1/sessions/{opened.session_id}"
     response.headers["Cache-Control"] = "no-store"
     return opened
+
+
+@router.post("/sessions/{session_id}/license-token")
+async def license_token(session_id: str, response: Response, service: Service, bearer: Bearer) -> LicenseToken:
+    """A token of one more licence of this session; with the playback token. A player asks before each licence."""
+    response.headers["Cache-Control"] = "no-store"
+    return await service.license_token(service.player_of(session_id, _token(bearer)))
 
 
 @router.delete("/sessions/{session_id}", status_code=HTTPStatus.NO_CONTENT)

@@ -4,16 +4,20 @@ from typing import Literal
 
 from pydantic import Field
 
+from playback.entitlements import Entitlement, Robustness
 from telecine.document import Document, UtcTime
+from telecine.protection import Kid
 from telecine.title import TitleId
 
 __all__ = [
     "Heartbeat",
+    "LicenseToken",
     "LiveTitle",
     "ManifestLinks",
     "OpenedSession",
     "ResumePosition",
     "Session",
+    "SessionManifests",
     "SessionRequest",
 ]
 
@@ -26,6 +30,12 @@ class SessionRequest(Document):
 
     title: TitleId
     device: str = Field(min_length=1, max_length=100, description="what plays, such as 'web' or 'living-room-tv'")
+    device_id: str | None = Field(
+        default=None, min_length=1, max_length=128, description="which one it is; limits of a device count by it"
+    )
+    robustness: Robustness | None = Field(
+        default=None, description="how the device protects decoding; software gets SD and sound. None: as configured"
+    )
     user: UserId | None = Field(default=None, max_length=128, description="if given, must be the user of the token")
 
 
@@ -37,19 +47,37 @@ class ManifestLinks(Document):
     hls: str
 
 
+class SessionManifests(Document):
+    """The manifests of one session: only what it may play, with whole URLs. Asked for with the playback token."""
+
+    dash: str
+    hls: str
+
+
 class OpenedSession(Document):
-    """All a player needs. Try ``manifests`` in the order given."""
+    """All a player needs. Load one of ``session_manifests``; the media are on the edges of ``manifests``."""
 
     session_id: str
     title: TitleId
     name: str
     version: str
     manifests: tuple[ManifestLinks, ...]
+    session_manifests: SessionManifests
+    labels: tuple[str, ...] = Field(description="labels whose keys this session can get")
     license_url: str
-    playback_token: str = Field(description="bearer token of the licence request and of this session's other calls")
+    license_urls: dict[str, str] = Field(description="licence URL by key system, those that are configured")
+    license_token_url: str = Field(description="POST here for a token of one more licence")
+    playback_token: str = Field(description="bearer token of the first licence and of this session's other calls")
     heartbeat_interval_s: int
     resume_position_s: float
     expires_at: UtcTime = Field(description="when the playback token stops being good for licences")
+
+
+class LicenseToken(Document):
+    """Bearer token of one licence request."""
+
+    license_token: str
+    expires_at: UtcTime
 
 
 class Heartbeat(Document):
@@ -82,3 +110,15 @@ class Session(Document):
     device: str
     title: TitleId
     version: str
+    device_id: str | None = None
+    dash_path: str = "manifest.mpd"
+    hls_path: str = "master.m3u8"
+    robustness: Robustness = "hardware"
+    kids: dict[str, Kid] = Field(default={}, description="label to KID, those this session may have")
+    protected: tuple[Kid, ...] = Field(default=(), description="every KID of the version")
+    entitlement: Entitlement = Entitlement()
+
+    @property
+    def device_name(self) -> str:
+        """What limits of a device count by: its own ID, or what kind it is."""
+        return self.device_id or self.device

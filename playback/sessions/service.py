@@ -2,27 +2,63 @@
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
 
 from starlette.concurrency import run_in_threadpool
 
+from playback.entitlements import Robustness, granted_kids
 from playback.problems import Problem
+from playback.quotas import Quotas, too_many
 from playback.sessions.repository import SessionRepository
-from playback.sessions.schemas import Heartbeat, ManifestLinks, OpenedSession, Session, SessionRequest
+from playback.sessions.schemas import (
+    Heartbeat,
+    LicenseToken,
+    ManifestLinks,
+    OpenedSession,
+    Session,
+    SessionManifests,
+    SessionRequest,
+)
 from playback.titles import TitleSource
 from playback.tokens import PlaybackClaims, TokenRefused, Tokens, UserClaims, new_token_id
 from telecine.publication import Edge, Pointer
 
-__all__ = ["HEARTBEAT_INTERVAL_S", "PLAYBACK_TTL_S", "SESSION_TTL_S", "Clock", "SessionService"]
+__all__ = [
+    "HEARTBEAT_INTERVAL_S",
+    "LICENSE_TOKEN_TTL_S",
+    "PLAYBACK_TTL_S",
+    "SESSION_TTL_S",
+    "Clock",
+    "ServiceLinks",
+    "SessionRules",
+    "SessionService",
+]
 
 HEARTBEAT_INTERVAL_S = 15
 SESSION_TTL_S = 15 * 60  # browsers let a hidden tab's timers run once a minute: several may be missed
 PLAYBACK_TTL_S = 6 * 3600
+LICENSE_TOKEN_TTL_S = 120
 
 Clock = Callable[[], float]
 """Seconds since 1970."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRules:
+    """What an installation says about sessions."""
+
+    quotas: Quotas = field(default_factory=Quotas)
+    unstated_robustness: Robustness = "hardware"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceLinks:
+    """Where this service answers, as the viewer reaches it: its base URL and the licence URL of each key system."""
+
+    base: str
+    licenses: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +70,7 @@ class SessionService:
     tokens: Tokens
     edges: tuple[Edge, ...]
     clock: Clock
+    rules: SessionRules
 
     def user(self, token: str | None) -> UserClaims:
         """The viewer behind a bearer token. Raises Problem 401 (RFC 6750, 3)."""
@@ -52,21 +89,29 @@ class SessionService:
             raise Problem(HTTPStatus.FORBIDDEN, "session-foreign", "This playback token belongs to another session.")
         return claims
 
-    async def open(self, request: SessionRequest, viewer: UserClaims, license_url: str) -> OpenedSession:
-        """A new session on the live version of a title. Raises Problem 403 or 404."""
-        _admit(request, viewer)
+    async def open(self, request: SessionRequest, viewer: UserClaims, links: ServiceLinks) -> OpenedSession:
+        """A new session on the live version of a title. Raises Problem 403, 404, or 429 when there are too many."""
+        _admit(request, viewer, self.clock())
         found = await run_in_threadpool(self.titles.title, request.title)
         if found is None or found.live is None:
             raise Problem(HTTPStatus.NOT_FOUND, "title-not-live", f"There is no live title '{request.title}'.")
-        claims = self._claims(found.live, viewer)
-        await self.sessions.add(_session(claims, request.device), SESSION_TTL_S)
+        session = self._session(request, found.live, viewer)
+        claims = self._claims(session)
+        if wait_s := await self.sessions.admit(session, SESSION_TTL_S, self.rules.quotas):
+            detail = f"Too many sessions of this viewer run at once: end one, or wait {wait_s} seconds."
+            raise too_many("too-many-sessions", detail, wait_s)
+        here = f"{links.base}/v1/sessions/{claims.sid}"
         return OpenedSession(
             session_id=claims.sid,
             title=claims.title,
             name=found.name,
             version=claims.version,
             manifests=tuple(manifest_links(edge, found.live) for edge in self.edges),
-            license_url=license_url,
+            session_manifests=SessionManifests(dash=f"{here}/manifest.mpd", hls=f"{here}/master.m3u8"),
+            labels=tuple(sorted(session.kids)),
+            license_url=links.licenses["clearkey"],
+            license_urls=links.licenses,
+            license_token_url=f"{here}/license-token",
             playback_token=self.tokens.sign_playback(claims),
             heartbeat_interval_s=HEARTBEAT_INTERVAL_S,
             resume_position_s=await self.sessions.position(viewer.sub, claims.title),
@@ -76,31 +121,72 @@ class SessionService:
     async def heartbeat(self, player: PlaybackClaims, heartbeat: Heartbeat) -> None:
         """Keep the session and the viewer's position. Raises Problem 410 when the session has ended."""
         if not await self.sessions.keep(player.sid, SESSION_TTL_S):
-            raise Problem(HTTPStatus.GONE, "session-ended", "This session has ended: open a new one.")
+            raise _gone()
         position_s = 0.0 if heartbeat.state == "ended" else heartbeat.position_s
         await self.sessions.set_position(player.sub, player.title, position_s)
 
-    def _claims(self, pointer: Pointer, viewer: UserClaims) -> PlaybackClaims:
-        return PlaybackClaims(
-            sub=viewer.sub,
-            sid=secrets.token_urlsafe(16),
+    async def running(self, player: PlaybackClaims) -> Session:
+        """The session of a player. Raises Problem 410 when it has ended."""
+        session = await self.sessions.find(player.sid)
+        if session is None:
+            raise _gone()
+        return session
+
+    async def license_token(self, player: PlaybackClaims) -> LicenseToken:
+        """A token of one licence, for this session's title, version and KIDs. Raises Problem 410."""
+        await self.running(player)
+        exp = min(int(self.clock()) + LICENSE_TOKEN_TTL_S, player.exp)
+        claims = player.model_copy(update={"exp": exp, "jti": new_token_id()})
+        return LicenseToken(license_token=self.tokens.sign_license(claims), expires_at=datetime.fromtimestamp(exp, UTC))
+
+    def _session(self, request: SessionRequest, pointer: Pointer, viewer: UserClaims) -> Session:
+        robustness = request.robustness or self.rules.unstated_robustness
+        kids = granted_kids(pointer.kids, viewer.entitlement, robustness)
+        if not kids:
+            detail = f"This viewer's plan allows no rendition of '{request.title}' on this device."
+            raise Problem(HTTPStatus.FORBIDDEN, "not-entitled", detail)
+        return Session(
+            session_id=secrets.token_urlsafe(16),
+            user=viewer.sub,
+            device=request.device,
             title=pointer.title_id,
             version=pointer.version,
-            kids=tuple(sorted(set(pointer.kids.values()))),
-            exp=int(self.clock()) + PLAYBACK_TTL_S,
+            device_id=request.device_id,
+            dash_path=pointer.dash_path,
+            hls_path=pointer.hls_path,
+            robustness=robustness,
+            kids=kids,
+            protected=tuple(sorted(set(pointer.kids.values()))),
+            entitlement=viewer.entitlement,
+        )
+
+    def _claims(self, session: Session) -> PlaybackClaims:
+        ends = session.entitlement.expires_at
+        exp = int(self.clock()) + PLAYBACK_TTL_S
+        return PlaybackClaims(
+            sub=session.user,
+            sid=session.session_id,
+            title=session.title,
+            version=session.version,
+            kids=tuple(sorted(set(session.kids.values()))),
+            exp=exp if ends is None else min(exp, ends),
             jti=new_token_id(),
         )
 
 
-def _admit(request: SessionRequest, viewer: UserClaims) -> None:
+def _admit(request: SessionRequest, viewer: UserClaims, now_s: float) -> None:
     if request.user is not None and request.user != viewer.sub:
         raise Problem(HTTPStatus.FORBIDDEN, "user-foreign", "The user of the request is not the user of the token.")
-    if viewer.entitlements is not None and request.title not in viewer.entitlements:
+    allowed = (viewer.entitlements, viewer.entitlement.titles)
+    if any(titles is not None and request.title not in titles for titles in allowed):
         raise Problem(HTTPStatus.FORBIDDEN, "not-entitled", f"This viewer may not watch '{request.title}'.")
+    ends = viewer.entitlement.expires_at
+    if ends is not None and ends <= now_s:
+        raise Problem(HTTPStatus.FORBIDDEN, "entitlement-expired", f"The right to watch '{request.title}' has expired.")
 
 
-def _session(claims: PlaybackClaims, device: str) -> Session:
-    return Session(session_id=claims.sid, user=claims.sub, device=device, title=claims.title, version=claims.version)
+def _gone() -> Problem:
+    return Problem(HTTPStatus.GONE, "session-ended", "This session has ended: open a new one.")
 
 
 def manifest_links(edge: Edge, pointer: Pointer) -> ManifestLinks:

@@ -9,6 +9,8 @@ const BY_REASON = {
   "token-invalid": ["Sign in again", "This viewer token is damaged or was made for another installation."],
   "token-foreign": ["Sign in again", "This is not a viewer token. Paste the one that `telecine token` prints."],
   "not-entitled": ["Not in your plan", "Your account may not watch this title."],
+  "entitlement-expired": ["No longer in your plan", "The right to watch this title has expired."],
+  "too-many-sessions": ["Too many screens", "Your account plays on as many screens as it may. Stop one and try again."],
   "title-not-live": ["Not here yet", "There is no live title at this address. It may still be in the making."],
   "session-ended": ["Session ended", "This session was ended. Start again to keep watching where you stopped."],
   unavailable: ["One moment", "The playback service is restarting or busy. Try again in a few seconds."],

@@ -90,7 +90,7 @@ async function begin(startedAt) {
   window.telecine.player = player;
   follow(player);
   const resume = session.resume_position_s;
-  await player.load(session.manifests[0][format], resume > RESUME_FROM_S ? resume : undefined);
+  await player.load(session.session_manifests[format], resume > RESUME_FROM_S ? resume : undefined);
   if (resume > RESUME_FROM_S && video.duration - resume < RESUME_FROM_S) video.currentTime = 0;
   else if (resume > RESUME_FROM_S) notice(`Resumed at ${clock(resume)}`);
   controls.use(player);

@@ -34,6 +34,12 @@ export const sendHeartbeat = (session, beat) =>
     body: JSON.stringify(beat),
   });
 
+// each licence needs a token of its own: it is good once
+export async function licenseToken(session) {
+  const found = await call(new URL(session.license_token_url).pathname, session.playback_token, { method: "POST" });
+  return found.license_token;
+}
+
 // keepalive lets the request outlive the page it is sent from
 export const endSession = (session, positionS) =>
   call(`/v1/sessions/${session.session_id}?position_s=${positionS.toFixed(3)}`, session.playback_token, {

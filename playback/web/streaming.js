@@ -1,5 +1,7 @@
 // shaka-player set up for one session: licences with the session's token, and every edge as a source of every file.
 
+import { licenseToken } from "./service.js";
+
 const CLEAR_KEY = "org.w3.clearkey";
 const WIDEVINE = "com.widevine.alpha";
 const COMMON_SYSTEM_ID = [0x10, 0x77, 0xef, 0xec, 0xc0, 0xb2, 0x4d, 0x02, 0xac, 0xe3, 0x3c, 0x1e, 0x52, 0xe2, 0xfb, 0x4b];
@@ -53,12 +55,14 @@ export function commonPssh(kids) {
   return box;
 }
 
-function filterRequest(type, request, session, edges) {
+async function filterRequest(type, request, session, edges) {
   const { RequestType } = shaka.net.NetworkingEngine;
   if (type === RequestType.LICENSE) {
     request.uris = [session.license_url]; // a manifest's own address never gets the token
-    request.headers.Authorization = `Bearer ${session.playback_token}`;
+    request.headers.Authorization = `Bearer ${await licenseToken(session)}`;
     request.headers["Content-Type"] = "application/json";
+  } else if (Object.values(session.session_manifests).includes(request.uris[0])) {
+    request.headers.Authorization = `Bearer ${session.playback_token}`;
   } else if (type === RequestType.MANIFEST || type === RequestType.SEGMENT) {
     request.uris = edges.sourcesOf(request.uris[0]);
   }

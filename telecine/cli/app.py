@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from telecine.cli import demo, inspect, local, stack, titles, verify
+from telecine.cli import audit, demo, inspect, local, stack, titles, verify
 from telecine.cli.output import fail, wants_json
 from telecine.errors import TelecineError
 from telecine.log import configure_logging
@@ -35,6 +35,7 @@ app.command()(verify.verify)
 app.command()(stack.doctor)
 app.command()(stack.token)
 app.command()(demo.demo)
+app.add_typer(audit.audit, name="audit")
 
 
 def main() -> None:

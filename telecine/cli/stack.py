@@ -3,6 +3,7 @@
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 
 from telecine.cli.output import Json, console, print_json, say, table
 from telecine.errors import MissingRequirement
@@ -100,17 +101,29 @@ def _gpu(sessions: int) -> str:
 def token(
     user: Annotated[str, typer.Option(help="Who the token speaks for.")] = "demo",
     ttl_s: Annotated[int, typer.Option("--ttl", min=1, help="Seconds until it expires.")] = 86_400,
+    max_label: Annotated[str, typer.Option(help="Highest label: SD, HD, UHD or UHD_HDR.")] = "UHD_HDR",
+    title: Annotated[
+        list[str] | None, typer.Option(help="A title it is good for (again for more); all if none.")
+    ] = None,
     *,
+    offline: Annotated[bool, typer.Option("--offline", help="Licences may be kept beyond the session.")] = False,
     as_json: Json = False,
 ) -> None:
     """Print a signed demo user token for the playback service."""
-    from playback.tokens import user_token  # noqa: PLC0415 - keeps the other commands quick
+    from playback.entitlements import Entitlement  # noqa: PLC0415 - keeps the other commands quick
+    from playback.tokens import user_token  # noqa: PLC0415
 
     settings = load_settings()
     if not settings.token_key.get_secret_value():
         message = "There is no token key yet: start the stack once with 'telecine up', or set TELECINE_TOKEN_KEY."
         raise MissingRequirement(message)
-    signed = user_token(user, settings.token_key, ttl_s)
+    titles = None if title is None else tuple(title)
+    try:
+        entitlement = Entitlement.model_validate({"titles": titles, "max_label": max_label, "offline": offline})
+    except ValidationError as error:
+        message = f"There is no label '{max_label}': SD, HD, UHD or UHD_HDR was expected."
+        raise typer.BadParameter(message) from error
+    signed = user_token(user, settings.token_key, ttl_s, entitlement)
     if as_json:
         print_json({"user": user, "token": signed, "expires_in_s": ttl_s})
     else:

@@ -7,7 +7,7 @@ from sqlalchemy import JSON, Boolean, DateTime, ForeignKey, Index, Integer, Stri
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-__all__ = ["Base", "DispatcherRow", "JobRow", "TitleRow", "UtcDateTime"]
+__all__ = ["Base", "DispatcherRow", "JobRow", "LicenceRow", "TitleRow", "UtcDateTime"]
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -78,6 +78,23 @@ class JobRow(Base):
     body: Mapped[str] = mapped_column(Text, deferred=True)
     may_fall_back: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     fell_back: Mapped[str | None] = mapped_column(Text)
+
+
+class LicenceRow(Base):
+    """One answer of the licence service; ``body`` is the whole LicenceRecord as JSON. Never changed."""
+
+    __tablename__ = "licence_audit"
+    __table_args__ = (
+        Index("ix_licence_audit_title", "title_id", "id"),
+        Index("ix_licence_audit_user", "user", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    title_id: Mapped[str | None] = mapped_column(String(63))
+    user: Mapped[str | None] = mapped_column(String(128))
+    outcome: Mapped[str] = mapped_column(String(16))
+    body: Mapped[dict[str, Any]] = mapped_column(JSON)
 
 
 class DispatcherRow(Base):

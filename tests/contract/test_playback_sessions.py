@@ -7,6 +7,7 @@ import pytest
 from pydantic import SecretStr
 from redis import Redis
 
+from playback.quotas import Quotas
 from playback.sessions.repository import RedisSessions, SessionRepository
 from playback.sessions.schemas import Session
 from telecine.errors import Unavailable
@@ -130,3 +131,59 @@ def test_a_restart_of_redis_costs_the_next_request_nothing(tmp_path):
         await store.close()
 
     anyio.run(run)
+
+
+def test_a_token_is_used_once_even_by_many_at_once(make_store):
+    async def use(store):
+        uses: list[bool] = []
+
+        async def try_it() -> None:
+            uses.append(await store.consume("t1", 60))
+
+        async with anyio.create_task_group() as group:
+            for _ in range(20):
+                group.start_soon(try_it)
+        assert sorted(uses) == [False] * 19 + [True]
+        assert await store.consume("t2", 60) is True
+        await store.release("t1")
+        assert await store.consume("t1", 60) is True
+
+    on(make_store, use)
+
+
+def test_a_counter_says_how_many_and_when_its_window_ends(make_store):
+    async def use(store):
+        assert (await store.count("a", 60))[0] == 1
+        seen, left_s = await store.count("a", 60)
+        assert seen == 2
+        assert 50 < left_s <= 60
+        assert (await store.count("b", 60))[0] == 1
+
+    on(make_store, use)
+
+
+def test_only_as_many_sessions_as_allowed_are_let_in_even_at_once(make_store):
+    quotas = Quotas(sessions_per_user=3, sessions_per_device=2)
+
+    async def use(store):
+        waits: dict[str, int] = {}
+
+        async def enter(name: str, device: str) -> None:
+            session = SESSION.model_copy(update={"session_id": name, "device_id": device})
+            waits[name] = await store.admit(session, 60, quotas)
+
+        async with anyio.create_task_group() as group:
+            for number in range(6):
+                group.start_soon(enter, f"s{number}", "tv-1")
+        assert sum(wait == 0 for wait in waits.values()) == 2
+        assert all(0 <= wait <= 60 for wait in waits.values())
+        await enter("other", "tv-2")
+        assert waits["other"] == 0
+        await enter("more", "tv-3")
+        assert 0 < waits["more"] <= 60
+        await store.end("other")
+        await enter("more", "tv-3")
+        assert waits["more"] == 0
+        assert (await store.find("more")).device_id == "tv-3"
+
+    on(make_store, use)

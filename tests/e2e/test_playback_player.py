@@ -15,6 +15,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from playback.entitlements import Entitlement
 from playback.tokens import user_token
 from telecine.keystore import SealedKeyStore, load_or_create_master_key
 from telecine.publication import Edge, Pointer
@@ -193,3 +194,14 @@ def test_a_service_without_its_settings_says_so_in_one_line(tmp_path):
     assert done.returncode == 2
     assert done.stderr.startswith("The playback service needs TELECINE_REDIS_URL")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("form", ["dash", "hls"])
+def test_an_sd_entitlement_plays_sd_and_never_errs(stand, form):
+    token = user_token("ada", TOKEN_KEY, 600, Entitlement(max_label="SD"))
+    seen = watch(stand.page(token=token, format=form), find_browser())
+    assert_plays(seen)
+    assert seen["console"] == []
+    assert seen["width"] == 320
+    assert any("/SD/" in address for address in seen["requests"])
+    assert not any("/HD/" in address or "HD.m3u8" in address for address in seen["requests"])

@@ -13,10 +13,12 @@ from pydantic import SecretStr
 from packagers.work import package
 from pipeline.verifying import Asked, verify_any
 from playback.app import create_app
+from playback.manifests.files import HttpFiles
 from playback.parts import Parts
 from playback.titles import RegistryTitles
 from telecine.errors import NotFound
 from telecine.publication import Edge, Pointer
+from telecine.registry.audit import RegistryAudit
 from telecine.registry.repository import Registry
 from telecine.settings import Settings
 from telecine.title import SubmitRequest
@@ -61,7 +63,14 @@ def installation(tmp_path):
         )  # fmt: skip
         registry.set_live(TITLE, live)
         sessions = MemorySessions(time.time)
-        app = create_app(settings, Parts(titles=RegistryTitles(registry), keys=bench.keys, sessions=sessions))
+        parts = Parts(
+            titles=RegistryTitles(registry),
+            keys=bench.keys,
+            sessions=sessions,
+            audit=RegistryAudit(registry),
+            files=HttpFiles(),
+        )
+        app = create_app(settings, parts)
         server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error"))
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()

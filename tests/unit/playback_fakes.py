@@ -5,13 +5,16 @@ from datetime import UTC, datetime
 
 from pydantic import SecretBytes, SecretStr
 
+from playback.entitlements import Entitlement
 from playback.parts import Parts
+from playback.quotas import Quotas
 from playback.sessions.schemas import Session
 from playback.titles import ListedTitle
 from playback.tokens import Tokens, UserClaims
 from telecine.errors import NotFound, Unavailable
 from telecine.protection import ContentKey
 from telecine.publication import Edge, Pointer
+from telecine.registry.audit import LicenceRecord
 from telecine.settings import Settings
 
 TOKEN_KEY = SecretStr("k" * 40)
@@ -78,11 +81,46 @@ class MemorySessions:
     clock: MemoryClock = field(default_factory=MemoryClock)
     kept: dict[str, tuple[Session, float]] = field(default_factory=dict)
     positions: dict[tuple[str, str], float] = field(default_factory=dict)
+    used: dict[str, float] = field(default_factory=dict)
+    counts: dict[str, tuple[int, float]] = field(default_factory=dict)
     down: bool = False
 
     async def add(self, session: Session, ttl_s: int) -> None:
         self._answer()
         self.kept[session.session_id] = (session, self.clock() + ttl_s)
+
+    async def admit(self, session: Session, ttl_s: int, quotas: Quotas) -> int:
+        self._answer()
+        running = [
+            (one, until) for one, until in self.kept.values() if until > self.clock() and one.user == session.user
+        ]
+        for limit, found in (
+            (quotas.sessions_per_user, running),
+            (quotas.sessions_per_device, [r for r in running if r[0].device_name == session.device_name]),
+        ):
+            if len(found) >= limit:
+                return max(1, int(min(until for _, until in found) - self.clock()))
+        await self.add(session, ttl_s)
+        return 0
+
+    async def consume(self, token_id: str, ttl_s: int) -> bool:
+        self._answer()
+        if self.used.get(token_id, 0.0) > self.clock():
+            return False
+        self.used[token_id] = self.clock() + ttl_s
+        return True
+
+    async def release(self, token_id: str) -> None:
+        self._answer()
+        self.used.pop(token_id, None)
+
+    async def count(self, name: str, window_s: int) -> tuple[int, int]:
+        self._answer()
+        seen, until_s = self.counts.get(name, (0, 0.0))
+        if until_s <= self.clock():
+            seen, until_s = 0, self.clock() + window_s
+        self.counts[name] = (seen + 1, until_s)
+        return seen + 1, int(until_s - self.clock())
 
     async def find(self, session_id: str) -> Session | None:
         self._answer()
@@ -118,6 +156,32 @@ class MemorySessions:
             raise Unavailable("The session store does not answer: ConnectionError.")
 
 
+@dataclass
+class MemoryAudit:
+    written: list[LicenceRecord] = field(default_factory=list)
+    down: bool = False
+
+    def record(self, record: LicenceRecord) -> None:
+        if self.down:
+            raise Unavailable("The title registry does not answer: locked")
+        self.written.append(record)
+
+
+@dataclass
+class MemoryFiles:
+    files: dict[str, bytes] = field(default_factory=dict)
+    reads: list[str] = field(default_factory=list)
+
+    async def read(self, address: str) -> bytes:
+        self.reads.append(address)
+        if address not in self.files:
+            raise Unavailable(f"{address} does not answer")
+        return self.files[address]
+
+    async def close(self) -> None:
+        self.files.clear()
+
+
 def parts() -> Parts:
     clock = MemoryClock()
     titles = [
@@ -127,13 +191,27 @@ def parts() -> Parts:
     ]
     keys = {("bunny", kid): content_key(kid) for kid in KIDS.values()}
     keys |= {("other", kid): content_key(kid) for kid in OTHER_KIDS.values()}
-    return Parts(titles=MemoryTitles(titles), keys=MemoryKeys(keys), sessions=MemorySessions(clock), clock=clock)
+    return Parts(
+        titles=MemoryTitles(titles),
+        keys=MemoryKeys(keys),
+        sessions=MemorySessions(clock),
+        audit=MemoryAudit(),
+        files=MemoryFiles(),
+        clock=clock,
+    )
 
 
 def settings() -> Settings:
     return Settings(token_key=TOKEN_KEY, edges=EDGES, playback_url="http://localhost:8600")
 
 
-def user_bearer(user: str = "ada", ttl_s: int = 3600, entitlements: tuple[str, ...] | None = None) -> dict[str, str]:
-    claims = UserClaims(sub=user, exp=int(NOW_S) + ttl_s, entitlements=entitlements)
+def user_bearer(
+    user: str = "ada",
+    ttl_s: int = 3600,
+    entitlements: tuple[str, ...] | None = None,
+    entitlement: Entitlement | None = None,
+) -> dict[str, str]:
+    claims = UserClaims(
+        sub=user, exp=int(NOW_S) + ttl_s, entitlements=entitlements, entitlement=entitlement or Entitlement()
+    )
     return {"Authorization": f"Bearer {Tokens(TOKEN_KEY).sign_user(claims)}"}
