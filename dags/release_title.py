@@ -11,6 +11,7 @@ from telecine_tasks import EncodeOperator, GoLiveOperator, at, beside, record_fa
 from encoders.complexity.documents import ComplexityReport
 from encoders.documents import EncodePlan
 from pipeline import placing, steps
+from pipeline.accessories import accompany, identity
 from telecine.findings import SourceReport
 from telecine.media import Master, Probe
 from telecine.publication import Package, Publication
@@ -54,6 +55,14 @@ PARAMS = {
         None, type=["null", "string"], title="Sound sidecar", section="Source",
         description="A YAML file that maps sound tracks and files. Empty: NAME.audio.yaml beside the master.",
     ),
+    "texts": Param(
+        [], type="array", items={"type": ["object", "string"]}, title="Texts", section="Source",
+        description="Subtitles, each FILE:LANGUAGE, FILE:LANGUAGE:forced or FILE:LANGUAGE:sdh.",
+    ),
+    "chapters": Param(
+        [], type="array", items={"type": "object"}, title="Chapters", section="Source",
+        description="Each {start, title}; start in seconds, as a string or an integer. Empty: the master's own.",
+    ),
     "profile": Param("standard", type="string", title="Profile", section="Title", description="From the catalogue."),
     "priority": Param(
         "normal", type="string", enum=[str(p) for p in Priority], title="Priority", section="Release",
@@ -72,7 +81,7 @@ PATIENT = {"retries": 5, "retry_delay": timedelta(seconds=3), "execution_timeout
 def register() -> str:
     with at(Stage.REGISTER) as release:
         master = steps.register(release.place, release.request)
-        release.place.registry.remember_master(release.title_id, master.identity)
+        release.place.registry.remember_master(release.title_id, identity(release.place, release.request, master))
         return release.keep(master)
 
 
@@ -132,7 +141,8 @@ def package(plan: str, renditions: str, examined: str) -> str:
     with at(Stage.PACKAGE) as release:
         planned, found = release.load(EncodePlan, plan), release.load(RenditionSet, renditions)
         steps.accept(release.load(SourceReport, examined), planned.master)
-        return release.keep(steps.package(release.place, release.title_id, planned.ladder.packaging, found))
+        beside = accompany(release.place, release.request, planned)
+        return release.keep(steps.package(release.place, release.title_id, planned.ladder.packaging, found, beside))
 
 
 @task

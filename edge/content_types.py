@@ -3,6 +3,8 @@
 __all__ = ["CONTENT_TYPES", "content_type"]
 
 CONTENT_TYPES = {
+    ".jpg": "image/jpeg",
+    ".json": "application/json",
     ".m3u8": "application/vnd.apple.mpegurl",
     ".m4s": "video/iso.segment",
     ".mp4": "video/mp4",

@@ -14,6 +14,7 @@ from telecine.errors import PackageRejected
 from telecine.media import SoundRole
 from telecine.protection import KeyAssignment
 from telecine.rendition import Rendition, RenditionSet
+from telecine.text import Accessories
 from telecine.title import TitleId
 
 __all__ = [
@@ -49,6 +50,7 @@ class PackageRequest(Document):
     profile: PackagingProfile
     keys: KeyAssignment
     licence_url: str
+    accessories: Accessories = Accessories()
 
 
 class SoundKind(NamedTuple):
@@ -133,7 +135,7 @@ class PackagePlan:
 
 def plan_package(request: PackageRequest, packager_version: str) -> PackagePlan:
     """The plan of a request; equal requests and tools give equal versions. Raises PackageRejected with all reasons."""
-    reasons = [*_faults_of_set(request.renditions), *_faults_of_keys(request)]
+    reasons = [*_faults_of_set(request.renditions), *_faults_of_keys(request), *_faults_of_texts(request.accessories)]
     if not request.licence_url:
         reasons.append(f"Title {request.title_id} has no licence URL, so no player could ask for its keys.")
     if reasons:
@@ -158,7 +160,8 @@ def _version(request: PackageRequest, keys: KeyAssignment, packager_version: str
         for r in renditions.renditions
     ]
     grid = (renditions.frames, str(renditions.frame_rate), renditions.segment_frames)
-    digest = digest_of(_RECIPE, packager_version, request.profile, keys, request.licence_url, grid, shaping)
+    beside = [request.accessories.fingerprint] if request.accessories else []
+    digest = digest_of(_RECIPE, packager_version, request.profile, keys, request.licence_url, grid, shaping, *beside)
     return f"v{digest[:16]}"
 
 
@@ -226,6 +229,28 @@ def sound_kind(rendition: Rendition) -> SoundKind:
 def _have_one_rate(rates: Sequence[int]) -> bool:
     """Whether any two rates are so near that they are no steps of one ladder."""
     return any(after < before * _LEAST_STEP for before, after in pairwise(sorted(rates)))
+
+
+def _faults_of_texts(accessories: Accessories) -> list[str]:
+    names = [track.name for track in accessories.texts]
+    titles = [track.title for track in accessories.texts]
+    return [
+        *(
+            f"Two texts are both '{name}': give one another language or kind."
+            for name in sorted(set(names))
+            if names.count(name) > 1
+        ),
+        *(
+            f"Two texts are both called '{title}': a viewer could not tell them apart."
+            for title in sorted(set(titles))
+            if titles.count(title) > 1
+        ),
+        *(
+            f"A text's name may hold a-z, 0-9 and '-', but one is called '{name}'."
+            for name in names
+            if not _NAME.fullmatch(name)
+        ),
+    ]
 
 
 def _faults_of_keys(request: PackageRequest) -> list[str]:

@@ -49,12 +49,12 @@ def read_dash(content: bytes, scheme: str) -> tuple[Listing, ...]:
     except etree.XMLSyntaxError as error:
         message = f"The DASH manifest is not well-formed XML: {error}."
         raise PackageRejected(message) from None
-    faults = [fault for found in root.iter(f"{{{_MPD}}}AdaptationSet") for fault in _faults_of_set(found, scheme)]
+    faults = [fault for found in _protected(root) for fault in _faults_of_set(found, scheme)]
     if root.get("type") != "static":
         faults.append(f"The DASH manifest should be static, but says '{root.get('type')}'.")
     if faults:
         raise PackageRejected(*faults)
-    return tuple(_representation(found) for found in root.iter(f"{{{_MPD}}}Representation"))
+    return tuple(_representation(one) for found in _protected(root) for one in found.iter(f"{{{_MPD}}}Representation"))
 
 
 def read_master(text: str) -> Multivariant:
@@ -66,7 +66,9 @@ def read_master(text: str) -> Multivariant:
         wrong = f"the audio group {', '.join(missing)}" if missing else "any variant"
         message = f"The HLS master playlist does not have {wrong}."
         raise PackageRejected(message)
-    offered = [media.uri for media in parsed.media if media.uri] + [variant.uri for variant in parsed.playlists]
+    offered = [media.uri for media in parsed.media if media.uri and media.type != "SUBTITLES"] + [
+        variant.uri for variant in parsed.playlists
+    ]
     return Multivariant(tuple(dict.fromkeys(offered)), _kids(text, "#EXT-X-SESSION-KEY:", "The HLS master playlist"))
 
 
@@ -84,6 +86,12 @@ def read_playlist(text: str, path: str) -> Listing:
         durations=tuple(Fraction(round(segment.duration * _SECONDS), _SECONDS) for segment in parsed.segments),
         kids=_kids(text, "#EXT-X-KEY:", f"The HLS playlist {path}"),
     )
+
+
+def _protected(root: etree._Element) -> list[etree._Element]:
+    """Sets of picture and sound: text and thumbnails are never encrypted."""
+    sets = root.iter(f"{{{_MPD}}}AdaptationSet")
+    return [found for found in sets if found.get("contentType") not in {"text", "image"}]
 
 
 def _faults_of_set(adaptation_set: etree._Element, scheme: str) -> Iterator[str]:
@@ -144,7 +152,7 @@ def _kids(text: str, tag: str, name: str) -> frozenset[Kid]:
 
 def _parsed(text: str, name: str) -> m3u8.M3U8:
     try:
-        return m3u8.M3U8(text, strict=True)
+        return m3u8.M3U8(text.replace(",FORMAT=RAW", ""), strict=True)  # of RFC 8216bis, which it does not know
     except Exception as error:  # noqa: BLE001 - its strict mode raises bare exceptions of several kinds
         message = f"The HLS {name} breaks RFC 8216: {error}."
         raise PackageRejected(message) from None

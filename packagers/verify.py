@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from pydantic import SecretBytes
 
+from packagers.accessories_proof import prove_accessories
 from packagers.evidence.clauses import Rule, fault
 from packagers.evidence.documents import Decoded, EvidenceReport, Fault
 from packagers.evidence.inspect import Inspection, inspect_package
@@ -203,14 +204,16 @@ def _listings(case: _Case) -> Mapping[str, Listing]:
     """What the DASH manifest says of each track, by init segment, once HLS is known to say the same."""
     package = case.package
     _require_present(case, (package.dash_path, package.hls_path))
-    master = read_master((case.media / package.hls_path).read_text())
+    text, mpd = (case.media / package.hls_path).read_text(), (case.media / package.dash_path).read_bytes()
+    master = read_master(text)
     _require_present(case, master.playlists)
     playlists = _every(1, [partial(_playlist, case, path) for path in master.playlists])
-    dash = {found.init: found for found in read_dash((case.media / package.dash_path).read_bytes(), package.scheme)}
+    dash = {found.init: found for found in read_dash(mpd, package.scheme)}
     hls = {found.init: found for found in playlists}
+    beside = prove_accessories(case.media, mpd, text, package.accessories)
     reasons = [
         *_faults_of_keys(case, master.kids),
-        *_faults_of_names(case, dash, {*master.playlists, package.dash_path, package.hls_path}),
+        *_faults_of_names(case, dash, {*master.playlists, *beside, package.dash_path, package.hls_path}),
         *(fault for init in sorted(dash | hls) for fault in _disagreement(init, dash.get(init), hls.get(init))),
     ]
     if reasons:

@@ -7,6 +7,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from packagers.accessories import TEXT_FOLDER, Extras
+from packagers.accessories_dash import with_dash_accessories
+from packagers.accessories_hls import with_hls_accessories
+from packagers.accessories_work import write_accessories
 from packagers.dash import Track, read_tracks, rewrite_dash
 from packagers.hls import key_lines, master_playlist, rewrite_playlist
 from packagers.plan import DASH_PATH, HLS_PATH, PackagePlan, PackageRequest, Stream, plan_package
@@ -31,6 +35,9 @@ _TYPES: dict[str, tuple[str, Role]] = {
     ".m3u8": ("application/vnd.apple.mpegurl", "playlist"),
     ".m4s": ("video/iso.segment", "segment"),
     ".mp4": ("video/mp4", "init"),
+    ".vtt": ("text/vtt", "segment"),
+    ".jpg": ("image/jpeg", "segment"),
+    ".json": ("application/json", "other"),
 }
 
 
@@ -52,7 +59,8 @@ def package(request: PackageRequest, keystore: KeyStore, store: ObjectStore, wor
         keys = keystore.keys(plan.keys)
         run_tool(package_command(plan, keys), cwd=folder, keys=keys)
         _restore_light(plan, folder / OUTPUT_FOLDER)
-        paths = _write_manifests(plan, folder / OUTPUT_FOLDER)
+        extras = write_accessories(plan, store, folder)
+        paths = _write_manifests(plan, folder / OUTPUT_FOLDER, extras)
         entries = _store(paths, folder / OUTPUT_FOLDER, plan.prefix, store)
     made = Package(
         title_id=request.title_id,
@@ -63,6 +71,7 @@ def package(request: PackageRequest, keystore: KeyStore, store: ObjectStore, wor
         hls_path=HLS_PATH,
         scheme=request.profile.scheme,
         keys=plan.keys,
+        accessories=request.accessories,
     )
     store.put_bytes(plan.document_key, made.model_dump_json().encode(), content_type="application/json")
     log.info(
@@ -101,7 +110,7 @@ def _fetch(plan: PackagePlan, store: ObjectStore, folder: Path) -> None:
             raise PackageRejected(message)
 
 
-def _write_manifests(plan: PackagePlan, package_dir: Path) -> tuple[str, ...]:
+def _write_manifests(plan: PackagePlan, package_dir: Path, extras: Extras) -> tuple[str, ...]:
     """Put our manifests in the place of the packager's; the paths of every file that belongs to the package."""
     mpd = (package_dir / DASH_PATH).read_bytes()
     tracks = read_tracks(mpd, plan)
@@ -112,10 +121,11 @@ def _write_manifests(plan: PackagePlan, package_dir: Path) -> tuple[str, ...]:
         path.write_text(rewritten)
         keys += key_lines(rewritten)
     averages = {track.stream.name: _average_bps(track, package_dir) for track in tracks}
-    (package_dir / DASH_PATH).write_bytes(rewrite_dash(mpd, plan))
-    (package_dir / HLS_PATH).write_text(master_playlist(plan, tracks, averages, keys))
+    (package_dir / DASH_PATH).write_bytes(with_dash_accessories(rewrite_dash(mpd, plan), extras))
+    master = with_hls_accessories(master_playlist(plan, tracks, averages, keys), extras)
+    (package_dir / HLS_PATH).write_text(master, encoding="utf-8")
     media = [path for track in tracks for path in (track.stream.init_path, *track.segment_paths)]
-    return (*media, *(_playlists(plan.streams)), HLS_PATH, DASH_PATH)
+    return (*media, *extras.paths, *(_playlists(plan.streams)), HLS_PATH, DASH_PATH)
 
 
 def _restore_light(plan: PackagePlan, package_dir: Path) -> None:
@@ -147,6 +157,8 @@ def _store_one(path: str, package_dir: Path, prefix: str, store: ObjectStore) ->
         role = "manifest"
     if path.startswith("audio/") and role == "init":
         content_type = "audio/mp4"
+    if path.startswith(f"{TEXT_FOLDER}/") and file.suffix in {".mp4", ".m4s"}:
+        content_type = "application/mp4"
     entry = InventoryEntry(
         path=path, size_bytes=file.stat().st_size, sha256=sha256_of_file(file), content_type=content_type, role=role
     )

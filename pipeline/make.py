@@ -14,6 +14,7 @@ from encoders.complexity.page import complexity_page
 from encoders.documents import EncodePlan
 from packagers.verify import VerifyReport
 from pipeline import steps
+from pipeline.accessories import accompany, check_texts
 from pipeline.encoding_here import encode_here, encoders_at_once
 from pipeline.examining import examine_beside
 from pipeline.progress import EncodeProgress
@@ -29,6 +30,7 @@ from telecine.rendition import RenditionSet
 from telecine.settings import Settings
 from telecine.storage.local import LocalStore
 from telecine.storage.port import ObjectStore
+from telecine.text import Accessories
 from telecine.title import SubmitRequest
 
 __all__ = ["MakeReport", "MakeWatcher", "local_place", "make", "plan_only"]
@@ -53,6 +55,7 @@ class MakeReport(Document):
     verified: VerifyReport
     source: SourceReport
     analysis: ComplexityReport | None = None
+    accessories: Accessories = Accessories()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +78,10 @@ def make(
     place = local_place(settings, out_dir)
     watcher.stage("inspect")
     probe = _qualified(place, request)
+    check_texts(place, request)
     analysis = _analysed(place, probe, request, out_dir, watcher)
     plan = _plan(place, request, probe, analysis, encoders=encoders_at_once(settings))
+    accessories = accompany(place, request, plan)
     _need_room(out_dir, plan.expected_bytes)
     watcher.stage("encode")
     chunks, found = examine_beside(
@@ -88,7 +93,7 @@ def make(
         watcher.stage("measure")
         renditions = steps.measure(place, plan, renditions)
     watcher.stage("package")
-    package = steps.package(place, request.title_id, plan.ladder.packaging, renditions)
+    package = steps.package(place, request.title_id, plan.ladder.packaging, renditions, accessories)
     watcher.stage("verify")
     verified = steps.verify(place, package, renditions, plan)
     report = MakeReport(
@@ -104,6 +109,7 @@ def make(
         verified=verified,
         analysis=analysis,
         source=found,
+        accessories=accessories,
     )
     _lay_out(place.work, package, renditions, out_dir)
     lay_out_evidence(place.work, package, verified.evidence, out_dir)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from pipeline import shelf, steps
+from pipeline.accessories import check_texts, identity
 from pipeline.airflow_api import AirflowApi
 from pipeline.encoding import withdraw
 from pipeline.installation import Installation
@@ -42,15 +43,18 @@ def submit_title(place: Installation, params: Mapping[str, object]) -> Submitted
     request = request_from(params)
     master = steps.register(place, request)
     steps.qualify(place, steps.inspect(place, master), request.profile)
+    check_texts(place, request)
+    made_of = identity(place, request, master)
     record = _record(place, request.title_id)
-    if record is not None and is_current(record, request, master.identity):
+    if record is not None and is_current(record, request, made_of):
         return Submitted(title_id=request.title_id, run_id=record.run_id, already_live=True)
     airflow = AirflowApi(place.settings)
     if record is not None and _is_under_way(record, request, airflow):
         return Submitted(title_id=request.title_id, run_id=record.run_id, attached=True)
     run_id = new_run_id(request.title_id)
     place.registry.submit(request, run_id)
-    place.registry.remember_master(request.title_id, master.identity)
+    place.registry.remember_master(request.title_id, made_of)
+    place.registry.remember_document(request.title_id, SubmitRequest.__name__, shelf.keep(place.work, request))
     airflow.trigger(run_id, request.model_dump(mode="json"))
     return Submitted(title_id=request.title_id, run_id=run_id)
 
@@ -82,6 +86,9 @@ def retry_title(place: Installation, title_id: str) -> Submitted:
     if record.stage not in {Stage.FAILED, Stage.REJECTED, Stage.CANCELLED}:
         message = f"The title {title_id} is at {record.stage}: only one that failed or was cancelled is tried again."
         raise TelecineError(message)
+    kept = record.documents.get(SubmitRequest.__name__)
+    if kept is not None:
+        return submit_title(place, shelf.load(place.work, SubmitRequest, kept).model_dump(mode="json"))
     asked = record.model_dump(mode="json", include={"title_id", "name", "profile", "priority", "master_uri"})
     launch_at = record.launch_at.isoformat() if record.launch_at else None
     return submit_title(place, {**asked, "launch_at": launch_at})

@@ -34,6 +34,7 @@ from telecine.findings import SourceReport
 from telecine.media import Master, Probe
 from telecine.publication import Package
 from telecine.rendition import RenditionSet
+from telecine.text import Accessories
 from telecine.title import SubmitRequest
 
 __all__ = [
@@ -50,6 +51,8 @@ __all__ = [
     "register",
     "verify",
 ]
+
+NOTHING_ELSE = Accessories()
 
 
 def register(place: Workplace, request: SubmitRequest) -> Master:
@@ -160,7 +163,13 @@ def measure(place: Workplace, plan: EncodePlan, renditions: RenditionSet) -> Ren
     return measured.model_copy(update={"join_evidence": evidence})
 
 
-def package(place: Workplace, title_id: str, profile: PackagingProfile, renditions: RenditionSet) -> Package:
+def package(
+    place: Workplace,
+    title_id: str,
+    profile: PackagingProfile,
+    renditions: RenditionSet,
+    accessories: Accessories = NOTHING_ELSE,
+) -> Package:
     """One encrypted segment set for HLS and DASH, with a key for each label the renditions carry."""
     labels = sorted({rendition.label for rendition in renditions.renditions})
     request = PackageRequest(
@@ -169,6 +178,7 @@ def package(place: Workplace, title_id: str, profile: PackagingProfile, renditio
         profile=profile,
         keys=place.keys.assign(title_id, labels),
         licence_url=place.licence_url,
+        accessories=accessories,
     )
     return make_package(request, place.keys, place.work, place.work_dir)
 

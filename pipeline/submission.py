@@ -1,6 +1,6 @@
 """From what a person typed to a SubmitRequest, and from there to a run."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -9,9 +9,17 @@ from pydantic import ValidationError
 
 from telecine.errors import TelecineError
 from telecine.registry.records import Stage, TitleRecord
+from telecine.text import Chapter, TextKind, TextSource
 from telecine.title import Priority, SubmitRequest, title_id_from_name
 
 __all__ = ["is_current", "new_run_id", "request_from", "uri_of"]
+
+_KINDS: dict[str, TextKind] = {
+    "forced": "forced",
+    "sdh": "captions",
+    "captions": "captions",
+    "subtitles": "subtitles",
+}
 
 
 def uri_of(master: str) -> str:
@@ -36,6 +44,8 @@ def request_from(params: Mapping[str, object]) -> SubmitRequest:
             priority=Priority(str(params.get("priority") or Priority.NORMAL)),
             launch_at=launch_at,
             sound_uri=uri_of(str(params["sound_uri"])) if params.get("sound_uri") else None,
+            texts=tuple(_text_of(found) for found in _listed(params.get("texts"))),
+            chapters=tuple(Chapter.model_validate(found) for found in _listed(params.get("chapters"))),
         )
     except ValidationError as error:
         first = error.errors()[0]
@@ -45,6 +55,25 @@ def request_from(params: Mapping[str, object]) -> SubmitRequest:
     except ValueError as error:
         message = f"{error}; known priorities: {', '.join(Priority)}."
         raise TelecineError(message) from error
+
+
+def _listed(found: object) -> Sequence[object]:
+    return found if isinstance(found, list | tuple) else []
+
+
+def _text_of(found: object) -> TextSource:
+    """A text as a document, or as ``FILE:LANGUAGE[:forced|sdh]``. Raises TelecineError for what is neither."""
+    if isinstance(found, TextSource):
+        return found
+    if not isinstance(found, str):
+        return TextSource.model_validate(found)
+    rest, _, last = found.rpartition(":")
+    kind = _KINDS.get(last, "subtitles")
+    file, _, language = rest.rpartition(":") if last in _KINDS else (rest, "", last)
+    if not file or "/" in language:
+        message = f"The text '{found}': expected FILE:LANGUAGE, FILE:LANGUAGE:forced or FILE:LANGUAGE:sdh."
+        raise TelecineError(message)
+    return TextSource(uri=uri_of(file), language=language, kind=kind)
 
 
 def is_current(record: TitleRecord, request: SubmitRequest, master_sha256: str) -> bool:

@@ -133,11 +133,21 @@ class AudioRung(Document):
         return self
 
 
+class ThumbnailPolicy(Document):
+    """Small pictures for the seek bar: one every ``every_s`` seconds, on sheets of ``columns`` by ``rows``."""
+
+    every_s: int = Field(default=10, gt=0)
+    columns: int = Field(default=10, gt=0, le=20)
+    rows: int = Field(default=10, gt=0, le=20)
+    width: int = Field(default=160, ge=64, le=480, multiple_of=2)
+
+
 class PackagingProfile(Document):
     """How renditions become a package."""
 
     scheme: Literal["cbcs", "cenc"] = "cbcs"
     clear_lead_s: int = Field(default=0, ge=0)
+    thumbnails: ThumbnailPolicy | None = Field(default=None, description="none: no thumbnails")
 
 
 class Profile(Document):

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from telecine.document import Document, Sha256, UtcTime
 from telecine.protection import KeyAssignment
+from telecine.text import Accessories
 from telecine.title import TitleId
 
 __all__ = ["Edge", "FillReceipt", "Inventory", "InventoryEntry", "Package", "Pointer", "Publication"]
@@ -46,6 +47,7 @@ class Package(Document):
     hls_path: str
     scheme: Literal["cbcs", "cenc"]
     keys: KeyAssignment
+    accessories: Accessories = Accessories()
 
 
 class Publication(Document):

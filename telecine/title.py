@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from telecine.document import Document, UtcTime
+from telecine.text import Chapter, TextSource
 
 __all__ = ["Priority", "SubmitRequest", "TitleId", "title_id_from_name"]
 
@@ -44,6 +45,8 @@ class SubmitRequest(Document):
     priority: Priority = Priority.NORMAL
     launch_at: UtcTime | None = None
     sound_uri: str | None = Field(default=None, description="its sidecar of sound; none: NAME.audio.yaml beside it")
+    texts: tuple[TextSource, ...] = ()
+    chapters: tuple[Chapter, ...] = Field(default=(), description="none: those of the master's container")
 
 
 def title_id_from_name(name: str) -> str:

@@ -8,7 +8,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from telecine.cli.inspect import show_findings
 from telecine.cli.output import Json, console, print_json, say, table
-from telecine.cli.titles import Master, Name, ProfileName, SoundOption, TitleOption, show_renditions
+from telecine.cli.titles import Master, Name, ProfileName, SoundOption, SubtitlesOption, TitleOption, show_renditions
 from telecine.settings import load_settings
 
 __all__ = ["make", "plan"]
@@ -59,6 +59,7 @@ def make(
     name: Name = None,
     profile: ProfileName = "standard",
     sound: SoundOption = None,
+    subtitles: SubtitlesOption = None,
     *,
     vmaf: Annotated[bool, typer.Option("--vmaf", help="Measure VMAF of every rendition too.")] = False,
     as_json: Json = False,
@@ -68,7 +69,14 @@ def make(
     from pipeline.make import make as make_here  # noqa: PLC0415
     from pipeline.submission import request_from  # noqa: PLC0415
 
-    asked = {"master_uri": master, "title_id": title, "name": name, "profile": profile, "sound_uri": sound}
+    asked = {
+        "master_uri": master,
+        "title_id": title,
+        "name": name,
+        "profile": profile,
+        "sound_uri": sound,
+        "texts": subtitles or [],
+    }
     request = request_from(asked)
     columns = (
         TextColumn("{task.description:<10}"),

@@ -39,6 +39,10 @@ ProfileName = Annotated[str, typer.Option("--profile", help="Profile of the cata
 SoundOption = Annotated[
     str | None, typer.Option("--sound", help="Sidecar that maps sound; NAME.audio.yaml beside the master by default.")
 ]
+SubtitlesOption = Annotated[
+    list[str] | None,
+    typer.Option("--subtitles", help="A text, FILE:LANGUAGE, FILE:LANGUAGE:forced or FILE:LANGUAGE:sdh; repeatable."),
+]
 PriorityOption = Annotated[Priority, typer.Option("--priority", help="Chunks of a higher class are encoded first.")]
 LaunchAt = Annotated[
     datetime | None,
@@ -50,7 +54,7 @@ LaunchAt = Annotated[
 ]
 
 
-def submit(
+def submit(  # noqa: PLR0917 - options, each given by name
     master: Master,
     title: TitleOption = None,
     name: Name = None,
@@ -58,6 +62,7 @@ def submit(
     priority: PriorityOption = Priority.NORMAL,
     launch_at: LaunchAt = None,
     sound: SoundOption = None,
+    subtitles: SubtitlesOption = None,
     *,
     wait: Annotated[bool, typer.Option("--wait", help="Show the progress and return when the title is live.")] = False,
     as_json: Json = False,
@@ -76,6 +81,7 @@ def submit(
         "priority": priority.value,
         "launch_at": launch_at.isoformat() if launch_at else None,
         "sound_uri": sound,
+        "texts": subtitles or [],
     }
     submitted = submit_title(place, params)
     if submitted.already_live:
