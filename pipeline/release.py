@@ -43,7 +43,7 @@ def submit_title(place: Installation, params: Mapping[str, object]) -> Submitted
     master = steps.register(place, request)
     steps.qualify(place, steps.inspect(place, master), request.profile)
     record = _record(place, request.title_id)
-    if record is not None and is_current(record, request, master.identity):
+    if record is not None and is_current(record, request, master.identity) and not _is_rekeyed(place, record):
         return Submitted(title_id=request.title_id, run_id=record.run_id, already_live=True)
     airflow = AirflowApi(place.settings)
     if record is not None and _is_under_way(record, request, airflow):
@@ -114,6 +114,14 @@ def _record(place: Installation, title_id: str) -> TitleRecord | None:
         return place.registry.title(title_id)
     except NotFound:
         return None
+
+
+def _is_rekeyed(place: Installation, record: TitleRecord) -> bool:
+    """Whether the next package would have other keys than the live one."""
+    if record.live is None:
+        return False
+    current = {key.label: key.kid for key in place.keys.records(record.title_id) if key.current}
+    return any(current.get(label, kid) != kid for label, kid in record.live.kids.items())
 
 
 def _is_under_way(record: TitleRecord, request: SubmitRequest, airflow: AirflowApi) -> bool:

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from telecine.cli import demo, inspect, local, stack, titles
+from telecine.cli import demo, inspect, keys, local, stack, titles
 from telecine.cli.output import fail, wants_json
 from telecine.errors import TelecineError
 from telecine.log import configure_logging
@@ -34,6 +34,7 @@ app.command()(local.make)
 app.command()(stack.doctor)
 app.command()(stack.token)
 app.command()(demo.demo)
+app.add_typer(keys.app, name="keys")
 
 
 def main() -> None:
