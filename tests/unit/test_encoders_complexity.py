@@ -38,7 +38,9 @@ def a_point(curve, crf, *, tuned=True, cost=1.0):
 
 
 def a_rung(name, size, crf=22, label="HD"):
-    return VideoRung(name=name, width=size[0], height=size[1], crf=crf, max_bps=5_000_000, label=label, psychovisual=True)
+    return VideoRung(
+        name=name, width=size[0], height=size[1], crf=crf, max_bps=5_000_000, label=label, psychovisual=True
+    )
 
 
 def shots(*described):
