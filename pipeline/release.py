@@ -6,9 +6,10 @@ from pipeline import shelf, steps
 from pipeline.airflow_api import AirflowApi
 from pipeline.encoding import withdraw
 from pipeline.installation import Installation
-from pipeline.submission import is_current, new_run_id, request_from
+from pipeline.submission import is_current, is_rekeyed, new_run_id, request_from
 from telecine.document import Document
 from telecine.errors import NotFound, TelecineError
+from telecine.protection import KeyRecord
 from telecine.registry.records import Stage, TitleRecord
 from telecine.rendition import RenditionSet
 from telecine.title import SubmitRequest
@@ -43,7 +44,7 @@ def submit_title(place: Installation, params: Mapping[str, object]) -> Submitted
     master = steps.register(place, request)
     steps.qualify(place, steps.inspect(place, master), request.profile)
     record = _record(place, request.title_id)
-    if record is not None and is_current(record, request, master.identity) and not _is_rekeyed(place, record):
+    if record is not None and is_current(record, request, master.identity) and not is_rekeyed(record, _keys(place, record)):
         return Submitted(title_id=request.title_id, run_id=record.run_id, already_live=True)
     airflow = AirflowApi(place.settings)
     if record is not None and _is_under_way(record, request, airflow):
@@ -116,12 +117,11 @@ def _record(place: Installation, title_id: str) -> TitleRecord | None:
         return None
 
 
-def _is_rekeyed(place: Installation, record: TitleRecord) -> bool:
-    """Whether the next package would have other keys than the live one."""
-    if record.live is None:
-        return False
-    current = {key.label: key.kid for key in place.keys.records(record.title_id) if key.current}
-    return any(current.get(label, kid) != kid for label, kid in record.live.kids.items())
+def _keys(place: Installation, record: TitleRecord) -> tuple[KeyRecord, ...]:
+    try:
+        return place.keys.records(record.title_id)
+    except NotFound:
+        return ()
 
 
 def _is_under_way(record: TitleRecord, request: SubmitRequest, airflow: AirflowApi) -> bool:
