@@ -5,8 +5,8 @@
 
 All sides: the rungs the profile gives this clip, x264 with the same preset, AAC in the same layouts and rates, segments
 of 6 s, DASH and HLS (the hand-written line: HLS). Shaka Streamer gives a rung an average rate and no CRF: with
---rates equal (the default) that our rung came out with, so that quality is compared at equal bits; with --rates cap the
-rung's cap, as its users set it; --rates both runs it twice. The hand-written line has our cap, ffmpeg's own settings and
+--rates equal (the default) that our rung came out with, so that quality is compared at equal bits; with --rates cap its
+cap, as its users set it; --rates both runs it twice. The hand-written line has our cap, ffmpeg's own settings and
 threads, two seconds of VBV, and a CRF --crf-shift above ours. Of the three, ours alone encrypts, proves every frame and
 decodes the package again.
 """

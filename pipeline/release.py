@@ -44,7 +44,11 @@ def submit_title(place: Installation, params: Mapping[str, object]) -> Submitted
     master = steps.register(place, request)
     steps.qualify(place, steps.inspect(place, master), request.profile)
     record = _record(place, request.title_id)
-    if record is not None and is_current(record, request, master.identity) and not is_rekeyed(record, _keys(place, record)):
+    if (
+        record is not None
+        and is_current(record, request, master.identity)
+        and not is_rekeyed(record, _keys(place, record))
+    ):
         return Submitted(title_id=request.title_id, run_id=record.run_id, already_live=True)
     airflow = AirflowApi(place.settings)
     if record is not None and _is_under_way(record, request, airflow):

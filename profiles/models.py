@@ -50,7 +50,10 @@ class VideoRung(Document):
     max_bps: int = Field(gt=0, description="VBV maximum rate, bits a second; its buffer holds one second")
     preset: str = Field(default="slow", description="the encoder's own name; a number for VP9 and SVT-AV1")
     aq_strength: float | None = Field(
-        default=None, ge=0, le=3, description="x264, x265: adaptive quantisation; none: 1, of x264 without psychovisual 0.4"
+        default=None,
+        ge=0,
+        le=3,
+        description="x264, x265: adaptive quantisation; none: 1, of x264 without psychovisual 0.4",
     )
     b_frames: int | None = Field(
         default=None, ge=0, le=16, description="x264, x265: B-frames in a row, at most; none: the preset's, of x264 5"

@@ -98,7 +98,10 @@ def _analysed(
         asked = [*(rung for rung in own if rung not in left_out), *tried]
         found, more_s = _tried(scene, bench, windows, view, asked)
         if differing(own, tried):
-            found = [*found[: -len(tried)], *(point.model_copy(update={"tuned": True}) for point in found[-len(tried) :])]
+            found = [
+                *found[: -len(tried)],
+                *(point.model_copy(update={"tuned": True}) for point in found[-len(tried) :]),
+            ]
         cpu_s += more_s
         points += found
         measured = iter(found)

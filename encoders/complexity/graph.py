@@ -135,4 +135,3 @@ def _fitted(branch: Any, kind: tuple[int, int, str], flags: str = "bicubic") -> 
 
 def _timing(job: VideoJob) -> dict[str, str]:
     return {"fps_mode": "passthrough", "enc_time_base:v": str(1 / job.frame_rate.fraction)}
-

@@ -86,8 +86,8 @@ def choose(rungs: Sequence[VideoRung], trials: Trials) -> tuple[Choice, ...]:
 def spared(rungs: Sequence[VideoRung], tried: Collection[VideoRung]) -> tuple[VideoRung, ...]:
     """The rungs of one codec whose own trial would tell nothing that ``tried`` does not.
 
-    Of rungs that are tried as they are (no tuning differs): all whose size is tried. Else the largest, whose trial costs
-    most, where a smaller one has a size that is tried with the tuning too, from which the difference shows.
+    Of rungs that are tried as they are (no tuning differs): all whose size is tried. Else the largest, whose trial
+    costs most, where a smaller one has a size that is tried with the tuning too, from which the difference shows.
     """
     sizes = {(rung.width, rung.height) for rung in tried}
     alike = tuple(rung for rung in rungs if (rung.width, rung.height) in sizes)

@@ -52,9 +52,7 @@ def survey_stretch(
     Every second picture tells enough of a shot; of film inside fields all are needed to find its frames.
     """
     step = 1 if scene.track.telecined else _STEP
-    rung = VideoRung(
-        name="survey", width=view[0], height=view[1], crf=_CRF, max_bps=50_000_000, psychovisual=True
-    )
+    rung = VideoRung(name="survey", width=view[0], height=view[1], crf=_CRF, max_bps=50_000_000, psychovisual=True)
     coarse = replace(
         scene,
         rate=FrameRate.of(scene.rate.fraction / step),
