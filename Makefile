@@ -35,9 +35,10 @@ $(STAMPS)/runtime: requirements/runtime.lock pyproject.toml $(STAMPS)/venv
 	@$(BIN)/python scripts/link_packages.py
 	@touch $@
 
-$(STAMPS)/dev: requirements/dev.lock $(STAMPS)/runtime
+$(STAMPS)/dev: requirements/dev.lock requirements/schemas.lock $(STAMPS)/runtime
 	@echo "Installing what the tests need"
 	@$(PIP) -r requirements/dev.lock
+	@$(PIP) -r requirements/schemas.lock
 	@$(COMPILE) >/dev/null || true
 	@touch $@
 
@@ -72,7 +73,9 @@ lock: ## Compile requirements/*.in into locks (needs uv on PATH)
 	@cd requirements && for name in dev runtime; do \
 	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --custom-compile-command "make lock" $$( [ $$name = runtime ] && echo "-c dev.lock" ) $$name.in -o $$name.lock || exit 1; done; \
-	  uv pip compile --quiet --no-deps --generate-hashes --no-emit-index-url --custom-compile-command "make lock" demo.in -o demo.lock
+	for name in demo schemas; do \
+	  uv pip compile --quiet --no-deps --generate-hashes --no-emit-index-url --custom-compile-command "make lock" \
+	    $$name.in -o $$name.lock || exit 1; done
 
 clean: down ## Stop the stack and delete its data (titles, keys, everything)
 	@rm -rf data

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 from pipeline.workplace import Workplace
 from telecine.errors import MissingRequirement
-from telecine.keystore import SealedKeyStore, load_or_create_master_key
+from telecine.keys.opening import open_key_store
 from telecine.registry.repository import Registry
 from telecine.settings import Settings
-from telecine.storage.local import LocalStore
 from telecine.storage.port import ObjectStore
 from telecine.storage.s3 import s3_store
 
@@ -27,12 +26,11 @@ def open_installation(settings: Settings) -> Installation:
     if not settings.s3_endpoint:
         message = "No stack is configured here: start one with 'telecine up' (or 'make demo'), or set TELECINE_*."
         raise MissingRequirement(message)
-    master_key = load_or_create_master_key(settings.kek_file)
     return Installation(
         settings=settings,
         work=s3_store(settings, settings.work_bucket),
         origin=s3_store(settings, settings.origin_bucket),
-        keys=SealedKeyStore(LocalStore(settings.data_dir / "keys"), master_key),
+        keys=open_key_store(settings),
         registry=Registry(settings.registry_url),
         open_bucket=lambda bucket: s3_store(settings, bucket),
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import Field, SecretBytes
+from pydantic import Field
 
 from encoders.complexity.documents import ComplexityReport
 from encoders.complexity.page import complexity_page
@@ -23,7 +23,7 @@ from pipeline.workplace import Workplace
 from telecine.document import Document
 from telecine.errors import MissingRequirement
 from telecine.findings import SourceReport
-from telecine.keystore import SealedKeyStore, load_or_create_master_key
+from telecine.keys.opening import open_key_store
 from telecine.media import Probe
 from telecine.publication import Package
 from telecine.rendition import RenditionSet
@@ -158,12 +158,10 @@ def _cache(out_dir: Path) -> Path:
 
 def local_place(settings: Settings, out_dir: Path) -> Workplace:
     """A place of work whose store is a folder inside ``out_dir``."""
-    store = LocalStore(_cache(out_dir))
-    master_key: SecretBytes = load_or_create_master_key(settings.kek_file)
     return Workplace(
         settings=settings,
-        work=store,
-        keys=SealedKeyStore(LocalStore(settings.data_dir / "keys"), master_key),
+        work=LocalStore(_cache(out_dir)),
+        keys=open_key_store(settings),
         open_bucket=lambda bucket: _bucket(settings, bucket),
     )
 

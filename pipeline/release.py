@@ -7,9 +7,10 @@ from pipeline.accessories import check_texts, identity
 from pipeline.airflow_api import AirflowApi
 from pipeline.encoding import withdraw
 from pipeline.installation import Installation
-from pipeline.submission import is_current, new_run_id, request_from
+from pipeline.submission import is_current, is_rekeyed, new_run_id, request_from
 from telecine.document import Document
 from telecine.errors import NotFound, TelecineError
+from telecine.protection import KeyRecord
 from telecine.registry.records import Stage, TitleRecord
 from telecine.rendition import RenditionSet
 from telecine.title import SubmitRequest
@@ -46,7 +47,7 @@ def submit_title(place: Installation, params: Mapping[str, object]) -> Submitted
     check_texts(place, request)
     made_of = identity(place, request, master)
     record = _record(place, request.title_id)
-    if record is not None and is_current(record, request, made_of):
+    if record is not None and is_current(record, request, made_of) and not is_rekeyed(record, _keys(place, record)):
         return Submitted(title_id=request.title_id, run_id=record.run_id, already_live=True)
     airflow = AirflowApi(place.settings)
     if record is not None and _is_under_way(record, request, airflow):
@@ -121,6 +122,13 @@ def _record(place: Installation, title_id: str) -> TitleRecord | None:
         return place.registry.title(title_id)
     except NotFound:
         return None
+
+
+def _keys(place: Installation, record: TitleRecord) -> tuple[KeyRecord, ...]:
+    try:
+        return place.keys.records(record.title_id)
+    except NotFound:
+        return ()
 
 
 def _is_under_way(record: TitleRecord, request: SubmitRequest, airflow: AirflowApi) -> bool:

@@ -1,6 +1,6 @@
 """From what a person typed to a SubmitRequest, and from there to a run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -8,11 +8,12 @@ from urllib.parse import unquote, urlsplit
 from pydantic import ValidationError
 
 from telecine.errors import TelecineError
+from telecine.protection import KeyRecord
 from telecine.registry.records import Stage, TitleRecord
 from telecine.text import Chapter, TextKind, TextSource
 from telecine.title import Priority, SubmitRequest, title_id_from_name
 
-__all__ = ["is_current", "new_run_id", "request_from", "uri_of"]
+__all__ = ["is_current", "is_rekeyed", "new_run_id", "request_from", "uri_of"]
 
 _KINDS: dict[str, TextKind] = {
     "forced": "forced",
@@ -84,6 +85,14 @@ def is_current(record: TitleRecord, request: SubmitRequest, master_sha256: str) 
         and record.live_sha256 == master_sha256
         and record.live_profile == request.profile
     )
+
+
+def is_rekeyed(record: TitleRecord, keys: Iterable[KeyRecord]) -> bool:
+    """True when the next package of a title would have other keys than its live version."""
+    if record.live is None:
+        return False
+    current = {key.label: key.kid for key in keys if key.current}
+    return any(current.get(label, kid) != kid for label, kid in record.live.kids.items())
 
 
 def new_run_id(title_id: str) -> str:

@@ -5,11 +5,10 @@ from playback.parts import Parts
 from playback.sessions.repository import RedisSessions
 from playback.titles import RegistryTitles
 from telecine.errors import MissingRequirement
-from telecine.keystore import SealedKeyStore, load_or_create_master_key
+from telecine.keys.opening import open_sealed_keys
 from telecine.registry.audit import RegistryAudit
 from telecine.registry.repository import Registry
 from telecine.settings import Settings
-from telecine.storage.local import LocalStore
 
 __all__ = ["parts_of"]
 
@@ -19,11 +18,10 @@ def parts_of(settings: Settings) -> Parts:
     if not settings.redis_url.get_secret_value():
         message = "The playback service needs TELECINE_REDIS_URL for its sessions: 'telecine up' sets it."
         raise MissingRequirement(message)
-    store = LocalStore(settings.data_dir / "keys")
     registry = Registry(settings.registry_url)
     return Parts(
         titles=RegistryTitles(registry),
-        keys=SealedKeyStore(store, load_or_create_master_key(settings.kek_file)),
+        keys=open_sealed_keys(settings),
         sessions=RedisSessions(settings.redis_url),
         audit=RegistryAudit(registry),
         files=HttpFiles(),

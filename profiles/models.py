@@ -12,6 +12,8 @@ from telecine.document import Document
 
 __all__ = ["AudioCodec", "AudioRung", "Downmix", "Ladder", "PackagingProfile", "Profile", "VideoCodec", "VideoRung"]
 
+KEY_LABEL = r"^[A-Z0-9][A-Z0-9_]{0,39}$"
+
 
 class VideoCodec(StrEnum):
     """Encoders a video rung can name."""
@@ -63,7 +65,11 @@ class VideoRung(Document):
     viewing: Literal["auto", "tv", "phone", "4k"] = Field(
         default="auto", description="whose eyes VMAF stands for; auto: a 4k screen above 1080 lines, a tv below"
     )
-    label: str = Field(default="SD", description="key label: SD to 576 lines, HD to 1080, then UHD or UHD_HDR")
+    label: str = Field(
+        default="SD",
+        pattern=KEY_LABEL,
+        description="key label; left out: SD to 576 lines, HD to 1080, then UHD or UHD_HDR",
+    )
     hardware: Literal["never", "prefer", "require"] = Field(
         default="never", description="NVENC: never; where a GPU worker is up, else the CPU; or only there"
     )
@@ -117,7 +123,7 @@ class AudioRung(Document):
         default="never", description="whether the track's own coded samples are taken where they are of this codec"
     )
     atmos: bool = Field(default=False, description="made of Dolby Atmos tracks only, passed through")
-    label: str = "AUDIO"
+    label: str = Field(default="AUDIO", pattern=KEY_LABEL)
 
     @model_validator(mode="after")
     def _passes_what_can_be_passed(self) -> Self:

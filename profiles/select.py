@@ -30,7 +30,8 @@ _HDR_TRANSFERS: dict[str, Literal["PQ", "HLG"]] = {"smpte2084": "PQ", "arib-std-
 
 
 def choose_ladder(profile: Profile, probe: Probe) -> Ladder:
-    """Rungs fitted to the master: never upscaled, shape kept, sizes even, none twice for a codec; labels by lines.
+    """Rungs fitted to the master: never upscaled, shape kept, sizes even, none twice for a codec; labels by lines, or
+    as the profile says.
 
     A master smaller than the smallest rung gives that one rung at the master's size. A profile without video rungs
     needs no picture. Raises SourceRejected when there are such rungs and the probe has no video track.
@@ -134,7 +135,7 @@ def _fitted_rung(rung: VideoRung, track: VideoTrack) -> VideoRung:
             "width": width,
             "height": height,
             "dynamic_range": "source" if keeps_hdr else "sdr",
-            "label": label_of(width, height, hdr=keeps_hdr),
+            "label": rung.label if "label" in rung.model_fields_set else label_of(width, height, hdr=keeps_hdr),
         }
     )
 

@@ -3,6 +3,7 @@
 __all__ = [
     "DiskFull",
     "EncodeFailed",
+    "KeysRefused",
     "MissingRequirement",
     "NotFound",
     "PackageRejected",
@@ -55,6 +56,10 @@ class ToolFailed(TelecineError):
         self.stderr_tail = stderr_tail
         name = argv[0].rsplit("/", 1)[-1]
         super().__init__(f"{name} exited with {status}: {stderr_tail.strip() or 'no message'}")
+
+
+class KeysRefused(TelecineError):
+    """A key provider refused a request or answered what cannot be used; the same request would fare no better."""
 
 
 class Unavailable(TelecineError):

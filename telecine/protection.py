@@ -1,14 +1,19 @@
 """Content protection as ISO/IEC 23001-7 (CENC) names it. Key bytes never appear in a document that travels."""
 
+from typing import Literal
+
 from pydantic import Field, SecretBytes
 
-from telecine.document import Document
+from telecine.document import Document, UtcTime
 from telecine.title import TitleId
 
-__all__ = ["ContentKey", "KeyAssignment", "Kid"]
+__all__ = ["ContentKey", "DrmSystemSignal", "KeyAssignment", "KeyOrigin", "KeyRecord", "Kid"]
 
 Kid = str
 """Key identifier: 32 lower-case hexadecimal digits."""
+
+KeyOrigin = Literal["made", "speke", "imported"]
+"""Who thought of a key: this installation, a key provider over SPEKE, or a CPIX file."""
 
 
 class KeyAssignment(Document):
@@ -25,3 +30,25 @@ class ContentKey(Document):
     label: str
     key: SecretBytes = Field(description="16 bytes")
     iv: SecretBytes = Field(description="16 bytes, the constant IV of cbcs; its first 8 bytes for cenc")
+
+
+class KeyRecord(Document):
+    """What may be told of one key of a title: everything but the key."""
+
+    label: str
+    kid: Kid
+    generation: int = Field(ge=1, description="counts the keys of one label; the next package uses the highest")
+    current: bool = Field(description="whether the next package uses it")
+    origin: KeyOrigin
+    made_at: UtcTime | None = Field(default=None, description="none: sealed before times were kept")
+
+
+class DrmSystemSignal(Document):
+    """What one DRM system wants signalled for one key, as a CPIX document carries it (DRMSystem, CPIX 2.3)."""
+
+    system_id: str = Field(description="UUID of the DRM system, lower case with dashes")
+    kid: Kid
+    pssh: str | None = Field(default=None, description="a whole pssh box (ISO/IEC 23001-7, 8.1), base64")
+    content_protection_xml: str | None = Field(default=None, description="children of a DASH ContentProtection")
+    hls_signalling_media: str | None = Field(default=None, description="lines for media playlists")
+    hls_signalling_master: str | None = Field(default=None, description="lines for the multivariant playlist")

@@ -75,6 +75,21 @@ class Settings(BaseSettings):
     vendor_timeout_s: float = Field(default=5, gt=0, description="time a vendor's licence server has to answer")
     master_key_file: Path | None = Field(default=None, description="0600 file: 32-byte key-encryption key, hex")
 
+    key_provider: Literal["local", "speke"] = Field(default="local", description="who makes content keys")
+    speke_url: str = Field(default="", description="where the key provider takes SPEKE 2.0 requests; https")
+    speke_authorization: SecretStr = Field(
+        default=SecretStr(""), description="value of the Authorization header, such as 'Bearer …' or 'Basic …'"
+    )
+    speke_systems: tuple[Literal["widevine", "playready", "fairplay"], ...] = Field(
+        default=("widevine", "playready", "fairplay"), description="JSON list of the DRM systems to ask signalling for"
+    )
+    speke_scheme: Literal["cbcs", "cenc"] = Field(default="cbcs", description="commonEncryptionScheme asked for")
+    speke_certificate_file: Path | None = Field(
+        default=None, description="our certificate, PEM: keys are delivered encrypted for it; none: in clear over TLS"
+    )
+    speke_private_key_file: Path | None = Field(default=None, description="0600 file: its RSA private key, PEM")
+    speke_timeout_s: float = Field(default=10, gt=0, description="for each attempt")
+
     airflow_url: str = Field(default="", description="base URL of the Airflow API server")
     airflow_user: str = "admin"
     airflow_password: SecretStr = SecretStr("")

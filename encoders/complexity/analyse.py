@@ -136,7 +136,7 @@ def _candidates(own: Sequence[VideoRung], policy: PerTitle, track: VideoTrack) -
     boxes = (_turned((round(lines * 16 / 9), lines), track) for lines in policy.lines)
     sizes = {fitted_size(box, display_size(track)) for box in boxes}
     sizes = {size for size in sizes if size[0] <= largest.width and size[1] <= largest.height}
-    labels = {rung.label for rung in own}
+    labels = {label_of(rung.width, rung.height) for rung in own}
     made = [
         largest.model_copy(
             update={

@@ -157,7 +157,7 @@ def _choice(rung: VideoRung, own: TrialPoint, curves: Sequence[Curve], *, tune: 
     offered = [
         (curve.bps_at(crf), crf, curve)
         for curve in curves
-        if label_of(curve.width, curve.height) == rung.label
+        if label_of(curve.width, curve.height) == label_of(rung.width, rung.height)
         and (crf := curve.crf_for(own.vmaf)) is not None
         and 1 <= crf <= _HIGHEST_CRF[rung.codec]
     ]

@@ -1,10 +1,11 @@
 """Secrets of a stack: made at the first start, each in a file of mode 0600 that only its programs read."""
 
 import base64
-import os
 import secrets
 from collections.abc import Callable
 from pathlib import Path
+
+from telecine.private_files import write_private
 
 __all__ = ["NAMES", "load_or_create", "write_private"]
 
@@ -35,13 +36,3 @@ def _secret(path: Path, make: Callable[[], str]) -> str:
     if not path.exists():
         write_private(path, make())
     return path.read_text().strip()
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, by way of ``.part``."""
-    part = path.with_name(path.name + ".part")
-    part.unlink(missing_ok=True)
-    descriptor = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-    part.replace(path)

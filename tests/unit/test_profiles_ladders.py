@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from profiles.load import known_profiles, load_profile
 from profiles.models import Profile, VideoRung
-from profiles.select import centre_of_shape, choose_ladder, display_size
+from profiles.select import centre_of_shape, choose_ladder, display_size, label_of
 from telecine.errors import SourceRejected, TelecineError
 from telecine.media import AudioTrack, Colour, FrameRate, Master, Probe, VideoTrack
 
@@ -86,6 +86,31 @@ def test_labels_follow_output_lines():
     labels = {rung.height: rung.label for rung in choose_ladder(STANDARD, probe_of(1920, 1080)).video}
     assert labels == {1080: "HD", 720: "HD", 480: "SD"}
     assert choose_ladder(STANDARD, probe_of(1024, 576)).video[0].label == "SD"
+
+
+def test_a_profile_can_map_its_rungs_to_other_labels():
+    own = [rung.model_copy(update={"label": "PREMIUM"}) if rung.name == "1080p" else rung for rung in STANDARD.video]
+    audio = [rung.model_copy(update={"label": "SOUND"}) for rung in STANDARD.audio]
+    profile = STANDARD.model_copy(update={"video": tuple(own), "audio": tuple(audio)})
+    ladder = choose_ladder(profile, probe_of(1920, 1080))
+    assert {rung.height: rung.label for rung in ladder.video} == {1080: "PREMIUM", 720: "HD", 480: "SD"}
+    assert {rung.label for rung in ladder.audio} == {"SOUND"}
+
+
+@pytest.mark.parametrize(
+    ("size", "hdr", "label"),
+    [
+        ((1024, 576), False, "SD"),
+        ((1024, 578), False, "HD"),
+        ((1920, 1080), True, "HD"),
+        ((1922, 1082), False, "UHD"),
+        ((3840, 2160), True, "UHD_HDR"),
+        ((608, 1080), False, "HD"),
+        ((406, 720), False, "SD"),
+    ],
+)
+def test_labels_change_above_576_and_1080_lines(size, hdr, label):
+    assert label_of(*size, hdr=hdr) == label
 
 
 @pytest.mark.parametrize(
