@@ -67,7 +67,7 @@ def verify(
         case = _Case(package, renditions, keystore, store, folder)
         _every(_FETCHES, [partial(_fetch, case, entry) for entry in package.inventory.entries])
         listings = _listings(case)
-        streams = streams_of(renditions)
+        streams = streams_of(renditions, trick_play=package.trick_play)
         largest_first = sorted(streams, key=lambda stream: -stream.rendition.size_bytes)
         checks = [partial(_prove, case, stream, listings[stream.init_path]) for stream in largest_first]
         proofs = {proof.name: proof for proof in _every(_PROOFS, checks)}
@@ -122,10 +122,11 @@ def _listings(case: _Case) -> Mapping[str, Listing]:
     """What the DASH manifest says of each track, by init segment, once HLS is known to say the same."""
     package = case.package
     _require_present(case, (package.dash_path, package.hls_path))
-    master = read_master((case.media / package.hls_path).read_text())
+    master = read_master((case.media / package.hls_path).read_text(), package.drm)
     _require_present(case, master.playlists)
     playlists = _every(1, [partial(_playlist, case, path) for path in master.playlists])
-    dash = {found.init: found for found in read_dash((case.media / package.dash_path).read_bytes(), package.scheme)}
+    mpd = (case.media / package.dash_path).read_bytes()
+    dash = {found.init: found for found in read_dash(mpd, package.scheme, package.drm)}
     hls = {found.init: found for found in playlists}
     reasons = [
         *_faults_of_keys(case, master.kids),
@@ -144,7 +145,7 @@ def _require_present(case: _Case, paths: Iterable[str]) -> None:
 
 
 def _playlist(case: _Case, path: str) -> Listing:
-    return read_playlist((case.media / path).read_text(), path)
+    return read_playlist((case.media / path).read_text(), path, case.package.drm)
 
 
 def _faults_of_keys(case: _Case, session_kids: frozenset[str]) -> list[str]:
@@ -157,7 +158,7 @@ def _faults_of_keys(case: _Case, session_kids: frozenset[str]) -> list[str]:
 def _faults_of_names(case: _Case, dash: Mapping[str, Listing], manifests: set[str]) -> list[str]:
     named = {path for found in dash.values() for path in (found.init, *found.segments)} | manifests
     present = {entry.path for entry in case.package.inventory.entries}
-    wanted = {stream.init_path for stream in streams_of(case.renditions)}
+    wanted = {stream.init_path for stream in streams_of(case.renditions, trick_play=case.package.trick_play)}
     return [
         *(f"The DASH manifest names {path}, which is not in the package." for path in sorted(named - present)),
         *(f"{path} is in the package, but no manifest names it." for path in sorted(present - named)),
@@ -173,6 +174,8 @@ def _disagreement(init: str, dash: Listing | None, hls: Listing | None) -> list[
         return [f"DASH names {len(dash.segments)} segments of {init}, HLS names {len(hls.segments)}, not all the same."]
     if any(abs(one - other) > _ROUNDING for one, other in zip(dash.durations, hls.durations, strict=True)):
         return [f"DASH and HLS give the segments of {init} different durations."]
+    if dash.key_frames != hls.key_frames:
+        return [f"{init} is for seeking in pictures in {'DASH' if dash.key_frames else 'HLS'} only."]
     if dash.kids != hls.kids:
         return [f"DASH names KID {', '.join(dash.kids)} for {init}, HLS {', '.join(hls.kids)}."]
     return []

@@ -169,6 +169,7 @@ def package(place: Workplace, title_id: str, profile: PackagingProfile, renditio
         profile=profile,
         keys=place.keys.assign(title_id, labels),
         licence_url=place.licence_url,
+        licences=place.licences,
     )
     return make_package(request, place.keys, place.work, place.work_dir)
 

@@ -1,7 +1,7 @@
 """The schema of a profile: one YAML file of the catalogue, reviewed like code."""
 
 from enum import StrEnum
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -9,8 +9,14 @@ from profiles.per_title import PerTitle
 from profiles.picture_policy import PicturePolicy
 from profiles.source_checks import SourceChecks
 from telecine.document import Document
+from telecine.drm import DrmSystem, systems_for
 
 __all__ = ["AudioCodec", "AudioRung", "Downmix", "Ladder", "PackagingProfile", "Profile", "VideoCodec", "VideoRung"]
+
+HdcpLevel = Literal["NONE", "TYPE-0", "TYPE-1"]
+KeyFormat = Annotated[str, Field(pattern=r"^[A-Za-z0-9.:-]+$")]
+CpcLabel = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")]
+"""A content protection configuration as ALLOWED-CPC may name it (RFC 8216bis, 4.4.6.2)."""
 
 
 class VideoCodec(StrEnum):
@@ -48,7 +54,10 @@ class VideoRung(Document):
     max_bps: int = Field(gt=0, description="VBV maximum rate, bits a second; its buffer holds one second")
     preset: str = Field(default="slow", description="the encoder's own name; a number for VP9 and SVT-AV1")
     aq_strength: float | None = Field(
-        default=None, ge=0, le=3, description="x264, x265: adaptive quantisation; none: 1, of x264 without psychovisual 0.4"
+        default=None,
+        ge=0,
+        le=3,
+        description="x264, x265: adaptive quantisation; none: 1, of x264 without psychovisual 0.4",
     )
     b_frames: int | None = Field(
         default=None, ge=0, le=16, description="x264, x265: B-frames in a row, at most; none: the preset's, of x264 5"
@@ -134,7 +143,28 @@ class PackagingProfile(Document):
     """How renditions become a package."""
 
     scheme: Literal["cbcs", "cenc"] = "cbcs"
-    clear_lead_s: int = Field(default=0, ge=0)
+    clear_lead_s: int = Field(default=0, ge=0, description="at the start in the clear, rounded up to whole segments")
+    drm: tuple[DrmSystem, ...] | None = Field(
+        default=None, min_length=1, description="systems to signal; none: all that the scheme allows"
+    )
+    trick_play: bool = Field(default=False, description="tracks of key frames alone, for seeking in pictures")
+    hdcp: dict[str, HdcpLevel] = Field(default={}, description="HDCP-LEVEL by key label; labels left out need none")
+    allowed_cpc: dict[str, dict[KeyFormat, tuple[CpcLabel, ...]]] = Field(
+        default={}, description="ALLOWED-CPC by key label: KEYFORMAT to content protection configurations"
+    )
+    playready_attributes: dict[str, str] = Field(default={}, description="custom attributes of PlayReady headers")
+
+    @model_validator(mode="after")
+    def _scheme_opens(self) -> Self:
+        if self.scheme == "cenc" and "fairplay" in (self.drm or ()):
+            message = "FairPlay opens scheme cbcs only, but scheme cenc was asked: leave fairplay out, or say cbcs"
+            raise ValueError(message)
+        return self
+
+    @property
+    def systems(self) -> tuple[DrmSystem, ...]:
+        """The systems to signal, always in one order."""
+        return systems_for(self.scheme, self.drm)
 
 
 class Profile(Document):

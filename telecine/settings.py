@@ -56,6 +56,9 @@ class Settings(BaseSettings):
     agent_token: SecretStr = Field(default=SecretStr(""), description="bearer token of the fill agents")
 
     playback_url: str = Field(default="", description="public base URL of the playback service")
+    widevine_url: str = Field(default="", description="Widevine licence URL of manifests; empty: playback's proxy")
+    playready_url: str = Field(default="", description="PlayReady licence URL of manifests; empty: playback's proxy")
+    playready_lui_url: str = Field(default="", description="page where PlayReady users get a licence; empty: none")
     token_key: SecretStr = Field(default=SecretStr(""), description="HS256 key of user and playback tokens")
     master_key_file: Path | None = Field(default=None, description="0600 file: 32-byte key-encryption key, hex")
 
