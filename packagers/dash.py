@@ -1,4 +1,4 @@
-"""Reads the packager's MPD and rewrites it so that Clear Key players play it and equal runs give equal bytes. Pure.
+"""Reads the packager's MPD and rewrites it so that players find their keys and equal runs give equal bytes. Pure.
 
 ISO/IEC 23009-1; DASH-IF IOP part 6 for content protection.
 """
@@ -10,16 +10,21 @@ from fractions import Fraction
 
 from lxml import etree
 
-from packagers.plan import PackagePlan, Stream, sound_kind
+from packagers.plan import PackagePlan, Stream, look_of, sound_kind
+from packagers.signals import CPS, PLAYREADY_XML, descriptors
+from telecine.drm import SYSTEM_IDS
 from telecine.errors import PackageRejected
+from telecine.protection import Kid
 
-__all__ = ["CLEAR_KEY_SCHEME", "MP4_PROTECTION", "Track", "read_tracks", "rewrite_dash"]
+__all__ = ["CLEAR_KEY_SCHEME", "MP4_PROTECTION", "TRICK_MODE", "Track", "read_tracks", "rewrite_dash"]
 
-CLEAR_KEY_SCHEME = "urn:uuid:e2719d58-a985-b3c9-781a-b030af78d30e"
+CLEAR_KEY_SCHEME = f"urn:uuid:{SYSTEM_IDS['clearkey']}"
 MP4_PROTECTION = "urn:mpeg:dash:mp4protection:2011"
 
+TRICK_MODE = "http://dashif.org/guidelines/trickmode"
+"""Essential property of a set that players leave out unless they seek in pictures (DASH-IF IOP part 5, 4.4)."""
+
 _MPD = "urn:mpeg:dash:schema:mpd:2011"
-_CPS = "https://dashif.org/CPS"
 _SCTE214 = "urn:scte:dash:scte214-extensions"
 _ROLE = "urn:mpeg:dash:role:2011"
 _CICP = "urn:mpeg:mpegB:cicp:"
@@ -85,9 +90,9 @@ class Track:
         return sum(self.segments, Fraction(0))
 
 
-def read_tracks(mpd: bytes, plan: PackagePlan) -> tuple[Track, ...]:
-    """Every stream as the packager's own MPD describes it, in the plan's order. Raises PackageRejected."""
-    found = _representations(etree.fromstring(mpd, _PARSER))
+def read_tracks(mpd: bytes, plan: PackagePlan, trick_mpd: bytes | None = None) -> tuple[Track, ...]:
+    """Every stream as the packager's own MPDs describe it, in the plan's order. Raises PackageRejected."""
+    found = _representations(mpd, trick_mpd)
     missing = [stream.name for stream in plan.streams if stream.init_path not in found]
     if missing:
         message = f"The packager made no {', '.join(missing)} for title {plan.request.title_id}."
@@ -95,23 +100,24 @@ def read_tracks(mpd: bytes, plan: PackagePlan) -> tuple[Track, ...]:
     return tuple(_track(stream, found[stream.init_path]) for stream in plan.streams)
 
 
-def rewrite_dash(mpd: bytes, plan: PackagePlan) -> bytes:
+def rewrite_dash(mpd: bytes, plan: PackagePlan, trick_mpd: bytes | None = None) -> bytes:
     """The published MPD.
 
-    One adaptation set for each video codec, range and label and for each audio rendition, numbered in the plan's order;
-    representations are named as their renditions; Clear Key with the licence URL takes the place of every other key
-    system, without a pssh (dash.js refuses a Clear Key descriptor that has one).
+    One adaptation set for each video codec, range and label and for each audio rendition, numbered in the plan's order,
+    then the sets of key frames; representations are named as their renditions; the key systems of the plan, Clear Key
+    first, take the place of the packager's.
     """
     root = etree.fromstring(mpd, _PARSER)
     period = _child(root, "Period")
-    found = _representations(root)
+    found = _representations(mpd, trick_mpd)
     groups = _groups(plan)
-    sets = [_adaptation_set(group, found, plan.request.licence_url) for group in groups]
+    sets = [_adaptation_set(group, found, plan) for group in groups]
     for old in period.findall(f"{{{_MPD}}}AdaptationSet"):
         period.remove(old)
     period.extend(sets)
-    _number(sets, [_look(group) for group in groups])
-    etree.cleanup_namespaces(root, top_nsmap={"dashif": _CPS}, keep_ns_prefixes=["cenc", "dashif", "xsi"])
+    _number(sets, [_look(group) for group in groups], [group[0].trick for group in groups])
+    prefixes = {"dashif": CPS, "mspr": PLAYREADY_XML}
+    etree.cleanup_namespaces(root, top_nsmap=prefixes, keep_ns_prefixes=["cenc", "dashif", "xsi"])
     etree.indent(root, "  ")
     return etree.tostring(root, xml_declaration=True, encoding="UTF-8") + b"\n"
 
@@ -125,12 +131,13 @@ def _groups(plan: PackagePlan) -> list[list[Stream]]:
         kinds.setdefault(kind, []).append(stream)
     for stream in plan.audio:
         kinds.setdefault(sound_kind(stream.rendition), []).append(stream)
-    return list(kinds.values())
+    return [*kinds.values(), *([stream] for stream in plan.trick)]
 
 
-def _representations(root: etree._Element) -> dict[str, etree._Element]:
+def _representations(*mpds: bytes | None) -> dict[str, etree._Element]:
     """Each representation by the path of its init segment."""
-    found = root.iter(f"{{{_MPD}}}Representation")
+    roots = [etree.fromstring(mpd, _PARSER) for mpd in mpds if mpd]
+    found = [one for root in roots for one in root.iter(f"{{{_MPD}}}Representation")]
     return {_child(one, "SegmentTemplate").get("initialization", ""): one for one in found}
 
 
@@ -171,13 +178,13 @@ def _joc_complexity(stream: Stream, representation: etree._Element) -> str | Non
     return complexity
 
 
-def _adaptation_set(group: Sequence[Stream], found: dict[str, etree._Element], licence_url: str) -> etree._Element:
+def _adaptation_set(group: Sequence[Stream], found: dict[str, etree._Element], plan: PackagePlan) -> etree._Element:
     """The packager's set with only this group's representations, cleaned."""
     made = deepcopy(_set_of(found[group[0].init_path]))
     for child in list(made):
-        if child.tag == f"{{{_MPD}}}Representation" or child.get("schemeIdUri") in {_ROLE, _SWITCHING}:
+        if child.tag == f"{{{_MPD}}}Representation" or child.get("schemeIdUri") in {_ROLE, _SWITCHING, TRICK_MODE}:
             made.remove(child)
-    _protect(made, licence_url)
+    _protect(made, plan, plan.keys.kids[group[0].rendition.label])
     role = group[0].rendition.role
     etree.SubElement(made, f"{{{_MPD}}}Role", schemeIdUri=_ROLE, value=_ROLES[role])
     if role in _PURPOSES:
@@ -204,37 +211,42 @@ def _signal_range(adaptation_set: etree._Element, stream: Stream) -> None:
         _child(adaptation_set, "Role").addprevious(signalled)
 
 
-def _protect(adaptation_set: etree._Element, licence_url: str) -> None:
-    descriptors = adaptation_set.findall(f"{{{_MPD}}}ContentProtection")
-    for descriptor in descriptors:
+def _protect(adaptation_set: etree._Element, plan: PackagePlan, kid: Kid) -> None:
+    written = adaptation_set.findall(f"{{{_MPD}}}ContentProtection")
+    for descriptor in written:
         if descriptor.get("schemeIdUri") != MP4_PROTECTION:
             adaptation_set.remove(descriptor)
-    common = [found for found in descriptors if found.get("schemeIdUri") == MP4_PROTECTION]
+    common = [found for found in written if found.get("schemeIdUri") == MP4_PROTECTION]
     if len(common) != 1:
         message = f"The packager wrote {len(common)} mp4protection descriptors in one adaptation set; 1 was expected."
         raise PackageRejected(message)
-    clear_key = etree.Element(
-        f"{{{_MPD}}}ContentProtection", schemeIdUri=CLEAR_KEY_SCHEME, value="ClearKey1.0", nsmap={"dashif": _CPS}
-    )
-    etree.SubElement(clear_key, f"{{{_CPS}}}Laurl").text = licence_url
-    common[0].addnext(clear_key)
+    for descriptor in reversed(descriptors(plan, kid)):
+        common[0].addnext(descriptor)
 
 
-def _look(group: Sequence[Stream]) -> tuple[object, ...] | None:
+def _look(group: Sequence[Stream]) -> tuple[str, str] | None:
     """Codec and range of video: among sets of one look a player may switch without a break."""
-    first = group[0].rendition
-    return (first.codec.partition(".")[0], first.dynamic_range) if first.kind == "video" else None
+    return look_of(group[0].rendition) if group[0].kind == "video" else None
 
 
-def _number(sets: Sequence[etree._Element], looks: Sequence[tuple[object, ...] | None]) -> None:
-    """Ids from 1 in document order, as the packager's differ from run to run; sets of one look name each other."""
-    ids = [str(number) for number in range(1, len(sets) + 1)]
-    for found, number, look in zip(sets, ids, looks, strict=True):
-        found.set("id", number)
-        others = ",".join(other for other, seen in zip(ids, looks, strict=True) if seen == look and other != number)
-        if look is not None and others:
-            switching = etree.Element(f"{{{_MPD}}}SupplementalProperty", schemeIdUri=_SWITCHING, value=others)
-            _child(found, "Role").addprevious(switching)
+def _number(
+    sets: Sequence[etree._Element], looks: Sequence[tuple[str, str] | None], of_key_frames: Sequence[bool]
+) -> None:
+    """Ids from 1 in document order, as the packager's differ from run to run.
+
+    Sets of one look name each other; a set of key frames names those it stands for.
+    """
+    for number, found in enumerate(sets, start=1):
+        found.set("id", str(number))
+    whole = [(found, look) for found, look, trick in zip(sets, looks, of_key_frames, strict=True) if not trick]
+    for found, look, trick in zip(sets, looks, of_key_frames, strict=True):
+        others = [other.get("id", "") for other, seen in whole if seen == look and other is not found]
+        if look is None or not others:
+            continue
+        kind, scheme, mark = ("Essential", TRICK_MODE, " ") if trick else ("Supplemental", _SWITCHING, ",")
+        named = etree.Element(f"{{{_MPD}}}{kind}Property", schemeIdUri=scheme, value=mark.join(others))
+        first = found.find(f"{{{_MPD}}}SupplementalProperty") if trick else None
+        (_child(found, "Role") if first is None else first).addprevious(named)
 
 
 def _set_of(representation: etree._Element) -> etree._Element:

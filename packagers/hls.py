@@ -1,6 +1,5 @@
 """Rewrites the packager's media playlists and writes the multivariant playlist (RFC 8216bis). Pure."""
 
-import base64
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,17 +7,13 @@ from fractions import Fraction
 
 from packagers.dash import Track
 from packagers.plan import PackagePlan, SoundKind, Stream, sound_kind
-from packagers.pssh import WIDEVINE
+from packagers.signals import media_key_lines, own_session_lines
+from telecine.drm import KEY_FORMATS
 from telecine.errors import PackageRejected
-from telecine.protection import Kid
 
 __all__ = ["CLEAR_KEY_FORMAT", "WIDEVINE_FORMAT", "attributes", "key_lines", "master_playlist", "rewrite_playlist"]
 
-CLEAR_KEY_FORMAT = "org.w3.clearkey"
-"""The key format under which hls.js looks for W3C Clear Key."""
-
-WIDEVINE_FORMAT = f"urn:uuid:{WIDEVINE}"
-"""Kept for shaka-player, which has no licence-server mode for Clear Key in HLS: its page maps this system to it."""
+CLEAR_KEY_FORMAT, WIDEVINE_FORMAT = KEY_FORMATS["clearkey"], KEY_FORMATS["widevine"]
 
 _VERSION = 6  # EXT-X-MAP in a playlist that is not I-frames only
 _KEY = "#EXT-X-KEY:"
@@ -32,6 +27,9 @@ _ROLES = {
 }
 """Of each role, what RFC 8216bis calls it and how its name says it."""
 
+_CODEC_ORDER = ("avc1", "vp09", "hvc1", "av01", "dvh1")
+"""From codecs that need many bits for a picture to those that need few."""
+
 _SAME_SESSION_KEY = ("METHOD", "URI", "IV", "KEYFORMAT", "KEYFORMATVERSIONS")
 
 
@@ -43,24 +41,29 @@ class _AudioGroup:
     tracks: tuple[Track, ...]
 
 
-def rewrite_playlist(text: str, track: Track) -> str:
+def rewrite_playlist(text: str, track: Track, plan: PackagePlan) -> str:
     """The published media playlist of a track.
 
-    Durations are exact to a microsecond (the packager rounds to milliseconds, which adds up over a film). The identity
-    key line goes: its URI is the KID, which shaka-player would take for the key. A Clear Key line is added. Raises
-    PackageRejected when the playlist does not have the track's segments.
+    Durations are exact to a microsecond (the packager rounds to milliseconds, which adds up over a film). The key lines
+    of the plan's systems take the place of the packager's (the URI of its identity line is the KID, which shaka-player
+    would take for the key). A track of key frames says so: each of its segments is one I-frame (RFC 8216bis, 4.4.3.6).
+    Raises PackageRejected when the playlist does not have the track's segments.
     """
     durations = iter(track.segments)
     written: list[str] = []
+    kid, before = plan.keys.kids[track.stream.rendition.label], ""
     for line in text.splitlines():
         if line.startswith("#EXTINF:"):
             written.append(f"#EXTINF:{_decimal(next(durations, Fraction(0)), 6)},")
-        elif line.startswith(_KEY):
-            written += _rewritten_key(line)
+        elif line.startswith(_KEY) and not before.startswith(_KEY):
+            given = attributes(line)
+            written += media_key_lines(plan, kid, given["METHOD"], given.get("IV", ""))
         elif line.startswith("#EXT-X-VERSION:"):
             written += [f"#EXT-X-VERSION:{_VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
-        elif line and not line.startswith("##"):
+            written += ["#EXT-X-I-FRAMES-ONLY"] if track.stream.trick else []
+        elif line and not line.startswith(("##", _KEY)):
             written.append(line)
+        before = line
     segments = sum(line.startswith("#EXTINF:") for line in written)
     if segments != len(track.segments):
         message = (
@@ -77,16 +80,21 @@ def master_playlist(
     """The multivariant playlist. ``keys`` are key lines of media playlists; each becomes a session key once.
 
     Every video track is offered with every channel layout, each layout in a group of its own (Apple's authoring
-    specification), small pictures first. ``average_bps`` is by stream name.
+    specification), small pictures first; tracks of key frames come last. ``average_bps`` is by stream name.
     """
     groups = _audio_groups([track for track in tracks if track.stream.kind == "audio"])
-    video = [track for track in tracks if track.stream.kind == "video"]
-    lines = ["#EXTM3U", f"#EXT-X-VERSION:{_VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS", *_session_keys(keys)]
+    video = [track for track in tracks if track.stream.kind == "video" and not track.stream.trick]
+    session_keys = _session_keys(keys, own_session_lines(plan))
+    lines = ["#EXTM3U", f"#EXT-X-VERSION:{_VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS", *session_keys]
     for group in groups:
         lines += [_media(group, track) for track in group.tracks]
     for offered in groups or (None,):
         for track in video or (offered.tracks[:1] if offered else ()):
-            lines += [_stream_inf(plan, track, offered, average_bps), track.stream.playlist_path]
+            lines += [
+                _stream_inf(plan, track, offered, (average_bps, _score(track, video))),
+                track.stream.playlist_path,
+            ]
+    lines += [_i_frame_stream_inf(plan, track, average_bps) for track in tracks if track.stream.trick]
     return "\n".join(lines) + "\n"
 
 
@@ -100,27 +108,15 @@ def key_lines(playlist: str) -> tuple[str, ...]:
     return tuple(line for line in playlist.splitlines() if line.startswith(_KEY))
 
 
-def _rewritten_key(line: str) -> list[str]:
-    given = attributes(line)
-    if given.get("KEYFORMAT") != WIDEVINE_FORMAT:
-        return []
-    kid: Kid = given["KEYID"].removeprefix("0x").lower()
-    uri = base64.b64encode(bytes.fromhex(kid)).decode()
-    iv = f",IV={given['IV']}" if "IV" in given else ""
-    clear_key = (
-        f'{_KEY}METHOD={given["METHOD"]},URI="data:text/plain;base64,{uri}",KEYID=0x{kid}{iv},'
-        f'KEYFORMATVERSIONS="1",KEYFORMAT="{CLEAR_KEY_FORMAT}"'
-    )
-    return [clear_key, line]
-
-
-def _session_keys(keys: Iterable[str]) -> list[str]:
-    """Session keys that differ in what RFC 8216bis (4.4.6.5) compares."""
+def _session_keys(keys: Iterable[str], given: Sequence[str]) -> list[str]:
+    """Session keys that differ in what RFC 8216bis (4.4.6.5) compares; those given stand for their formats' own."""
     distinct: dict[tuple[str | None, ...], str] = {}
-    for line in keys:
-        given = attributes(line)
-        distinct.setdefault(tuple(given.get(name) for name in _SAME_SESSION_KEY), line)
-    return [line.replace(_KEY, "#EXT-X-SESSION-KEY:", 1) for line in distinct.values()]
+    formats = {attributes(line).get("KEYFORMAT") for line in given}
+    made = [line.replace(_KEY, "#EXT-X-SESSION-KEY:", 1) for line in keys]
+    for line in [*(one for one in made if attributes(one).get("KEYFORMAT") not in formats), *given]:
+        said = attributes(line)
+        distinct.setdefault(tuple(said.get(name) for name in _SAME_SESSION_KEY), line)
+    return list(distinct.values())
 
 
 def _audio_groups(tracks: Sequence[Track]) -> tuple[_AudioGroup, ...]:
@@ -167,30 +163,70 @@ def _channels(track: Track) -> str:
     return f"{track.joc_complexity}/JOC" if track.joc_complexity else str(track.stream.rendition.channels)
 
 
-def _stream_inf(plan: PackagePlan, track: Track, group: _AudioGroup | None, average_bps: Mapping[str, int]) -> str:
-    rendition = track.stream.rendition
+def _stream_inf(
+    plan: PackagePlan, track: Track, group: _AudioGroup | None, measured: tuple[Mapping[str, int], int]
+) -> str:
+    """``measured``: average rates by stream name, and the place of the picture among all."""
+    rendition, (average_bps, score) = track.stream.rendition, measured
     sound = group.tracks if group else ()
     peak = max((found.peak_bps for found in sound), default=0)
     average = max((_average(t.stream, average_bps) for t in sound), default=0)
     codecs = ",".join(dict.fromkeys([track.codecs, *(found.codecs for found in sound)]))
-    picture = []
+    picture, after = [], []
     if rendition.kind == "video":
         peak, average = peak + track.peak_bps, average + _average(track.stream, average_bps)
-        picture = [
-            f"RESOLUTION={rendition.width}x{rendition.height}",
-            f"FRAME-RATE={_decimal(plan.request.renditions.frame_rate.fraction, 3)}",
-            f"VIDEO-RANGE={rendition.dynamic_range or 'SDR'}",
-        ]
+        rate = f"FRAME-RATE={_decimal(plan.request.renditions.frame_rate.fraction, 3)}"
+        resolution, *rest = _picture(plan, track)
+        picture, after = [resolution, rate, *rest, f"SCORE={score}"], ["CLOSED-CAPTIONS=NONE"]
     fields = [
         f"BANDWIDTH={peak}",
         f"AVERAGE-BANDWIDTH={average}",
         f'CODECS="{codecs}"',
-        *([f'SUPPLEMENTAL-CODECS="{track.supplemental}"'] if track.supplemental else []),
+        *_supplemental(track),
         *picture,
         *([f'AUDIO="{group.name}"'] if group else []),
-        *(["CLOSED-CAPTIONS=NONE"] if picture else []),
+        *after,
     ]
     return f"#EXT-X-STREAM-INF:{','.join(fields)}"
+
+
+def _i_frame_stream_inf(plan: PackagePlan, track: Track, average_bps: Mapping[str, int]) -> str:
+    """RFC 8216bis, 4.4.6.3: as a variant's, without frame rate, groups and score."""
+    rates = [f"BANDWIDTH={track.peak_bps}", f"AVERAGE-BANDWIDTH={_average(track.stream, average_bps)}"]
+    shown = [f'CODECS="{track.codecs}"', *_supplemental(track), *_picture(plan, track)]
+    return f'#EXT-X-I-FRAME-STREAM-INF:{",".join([*rates, *shown])},URI="{track.stream.playlist_path}"'
+
+
+def _supplemental(track: Track) -> list[str]:
+    return [f'SUPPLEMENTAL-CODECS="{track.supplemental}"'] if track.supplemental else []
+
+
+def _picture(plan: PackagePlan, track: Track) -> list[str]:
+    """Size and range; and what its label asks of screens and devices, where the profile has such a policy."""
+    rendition, profile = track.stream.rendition, plan.request.profile
+    allowed = profile.allowed_cpc.get(rendition.label, {})
+    entries = ",".join(f"{key_format}:{'/'.join(labels)}" for key_format, labels in allowed.items())
+    return [
+        f"RESOLUTION={rendition.width}x{rendition.height}",
+        f"VIDEO-RANGE={rendition.dynamic_range or 'SDR'}",
+        *([f"HDCP-LEVEL={profile.hdcp.get(rendition.label, 'NONE')}"] if profile.hdcp else []),
+        *([f'ALLOWED-CPC="{entries}"'] if entries else []),
+    ]
+
+
+def _score(track: Track, video: Sequence[Track]) -> int:
+    """Place among all pictures, the best last: size, then range, codec and bit rate.
+
+    Bit rates alone (which players compare where there are no scores) would put H.264 above HEVC of the same size.
+    """
+
+    def worth(one: Track) -> tuple[int, bool, int, int]:
+        rendition, codec = one.stream.rendition, one.codecs.partition(".")[0]
+        place = _CODEC_ORDER.index(codec) if codec in _CODEC_ORDER else -1
+        pixels = (rendition.width or 0) * (rendition.height or 0)
+        return pixels, (rendition.dynamic_range or "SDR") != "SDR", place, rendition.average_bps
+
+    return 1 + sorted(video, key=worth).index(track) if track in video else 0
 
 
 def _average(stream: Stream, average_bps: Mapping[str, int]) -> int:

@@ -8,11 +8,14 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
+from pydantic import Field
+
 from profiles.models import PackagingProfile
 from telecine.document import Document, digest_of
+from telecine.drm import DrmSystem
 from telecine.errors import PackageRejected
 from telecine.media import SoundRole
-from telecine.protection import KeyAssignment
+from telecine.protection import DrmSystemSignal, KeyAssignment
 from telecine.rendition import Rendition, RenditionSet
 from telecine.text import Accessories
 from telecine.title import TitleId
@@ -20,10 +23,12 @@ from telecine.title import TitleId
 __all__ = [
     "DASH_PATH",
     "HLS_PATH",
+    "Licences",
     "PackagePlan",
     "PackageRequest",
     "SoundKind",
     "Stream",
+    "look_of",
     "plan_package",
     "sound_kind",
     "streams_of",
@@ -32,7 +37,7 @@ __all__ = [
 DASH_PATH = "manifest.mpd"
 HLS_PATH = "master.m3u8"
 
-_RECIPE = 3
+_RECIPE = 4
 """Counts changes of flags and manifests: a new number makes every version new."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
@@ -42,6 +47,18 @@ _LEAST_STEP = 1.2
 """Bit rates of one ladder differ at least by this factor."""
 
 
+class Licences(Document):
+    """Where licences of other systems than Clear Key are asked for, as manifests say it; empty: they do not."""
+
+    widevine: str = ""
+    playready: str = ""
+    playready_information: str = Field(default="", description="LUI_URL: a page where a viewer gets a licence")
+
+    @property
+    def by_system(self) -> dict[DrmSystem, str]:
+        return {"widevine": self.widevine, "playready": self.playready}
+
+
 class PackageRequest(Document):
     """What is to be packaged, how, and under which keys."""
 
@@ -49,7 +66,9 @@ class PackageRequest(Document):
     renditions: RenditionSet
     profile: PackagingProfile
     keys: KeyAssignment
-    licence_url: str
+    licence_url: str = Field(description="of Clear Key")
+    licences: Licences = Licences()
+    signals: tuple[DrmSystemSignal, ...] = Field(default=(), description="ready-made by a key server; ours otherwise")
     accessories: Accessories = Accessories()
 
 
@@ -65,13 +84,18 @@ class SoundKind(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """One rendition's place in a package; paths are relative to the package."""
+    """One rendition's place in a package; paths are relative to the package.
+
+    ``trick``: of its key frames alone, one a segment, for seeking in pictures.
+    """
 
     rendition: Rendition
+    trick: bool = False
 
     @property
     def name(self) -> str:
-        return self.rendition.name
+        """Its own in a package: no rendition has a dot in its name."""
+        return f"{self.rendition.name}.trick" if self.trick else self.rendition.name
 
     @property
     def kind(self) -> Literal["video", "audio"]:
@@ -79,7 +103,7 @@ class Stream:
 
     @property
     def folder(self) -> str:
-        return f"{self.kind}/{self.name}"
+        return f"trick/{self.rendition.name}" if self.trick else f"{self.kind}/{self.name}"
 
     @property
     def init_path(self) -> str:
@@ -97,7 +121,10 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class PackagePlan:
-    """A request found valid. ``streams``: video from small to large, then audio from few channels to many."""
+    """A request found valid.
+
+    ``streams``: video from small to large, then audio from few channels to many, then tracks of key frames.
+    """
 
     request: PackageRequest
     streams: tuple[Stream, ...]
@@ -106,7 +133,11 @@ class PackagePlan:
 
     @property
     def video(self) -> tuple[Stream, ...]:
-        return tuple(stream for stream in self.streams if stream.kind == "video")
+        return tuple(stream for stream in self.streams if stream.kind == "video" and not stream.trick)
+
+    @property
+    def trick(self) -> tuple[Stream, ...]:
+        return tuple(stream for stream in self.streams if stream.trick)
 
     @property
     def audio(self) -> tuple[Stream, ...]:
@@ -127,8 +158,15 @@ class PackagePlan:
         The packager starts a segment at the first key frame at or after a multiple of this. A value above the exact
         one by the smallest amount would miss the grid's key frame and take the next, one GOP later.
         """
-        renditions = self.request.renditions
-        exact = Fraction(renditions.segment_frames) / renditions.frame_rate.fraction
+        return self._seconds(self.request.renditions.segment_frames)
+
+    @property
+    def gop_duration(self) -> str:
+        """As ``segment_duration``, of one GOP."""
+        return self._seconds(self.request.renditions.gop_frames)
+
+    def _seconds(self, frames: int) -> str:
+        exact = Fraction(frames) / self.request.renditions.frame_rate.fraction
         billionths = math.floor(exact * 10**_DIGITS)
         return f"{billionths // 10**_DIGITS}.{billionths % 10**_DIGITS:0{_DIGITS}d}"
 
@@ -138,19 +176,33 @@ def plan_package(request: PackageRequest, packager_version: str) -> PackagePlan:
     reasons = [*_faults_of_set(request.renditions), *_faults_of_keys(request), *_faults_of_texts(request.accessories)]
     if not request.licence_url:
         reasons.append(f"Title {request.title_id} has no licence URL, so no player could ask for its keys.")
+    if request.profile.scheme == "cenc" and "fairplay" in request.profile.systems:
+        reasons.append("FairPlay opens scheme cbcs only, but scheme cenc was asked.")
     if reasons:
         raise PackageRejected(*reasons)
     labels = sorted({rendition.label for rendition in request.renditions.renditions})
     keys = KeyAssignment(title_id=request.title_id, kids={label: request.keys.kids[label] for label in labels})
-    return PackagePlan(request, streams_of(request.renditions), keys, _version(request, keys, packager_version))
+    streams = streams_of(request.renditions, trick_play=request.profile.trick_play)
+    return PackagePlan(request, streams, keys, _version(request, keys, packager_version))
 
 
-def streams_of(renditions: RenditionSet) -> tuple[Stream, ...]:
-    """Every rendition's place in a package, in the order of its manifests."""
+def streams_of(renditions: RenditionSet, *, trick_play: bool = False) -> tuple[Stream, ...]:
+    """Every rendition's place in a package, in the order of its manifests.
+
+    With ``trick_play`` the smallest picture of each codec and range has a second place, for its key frames: players
+    show them for parts of a second, and one track serves every size.
+    """
     video = sorted(renditions.video, key=lambda found: ((found.width or 0) * (found.height or 0), found.average_bps))
     # players without a wish take the first
     audio = sorted(renditions.audio, key=lambda found: (found.role != "main", found.atmos, found.channels or 0))
-    return tuple(Stream(rendition) for rendition in (*video, *audio))
+    smallest = {look_of(rendition): rendition for rendition in reversed(video)} if trick_play else {}
+    trick = sorted(smallest.values(), key=video.index)
+    return (*(Stream(found) for found in (*video, *audio)), *(Stream(found, trick=True) for found in trick))
+
+
+def look_of(rendition: Rendition) -> tuple[str, str]:
+    """Codec and range of a picture: among tracks of one look a player may switch without a break."""
+    return rendition.codec.partition(".")[0], rendition.dynamic_range or "SDR"
 
 
 def _version(request: PackageRequest, keys: KeyAssignment, packager_version: str) -> str:
@@ -161,7 +213,8 @@ def _version(request: PackageRequest, keys: KeyAssignment, packager_version: str
     ]
     grid = (renditions.frames, str(renditions.frame_rate), renditions.segment_frames)
     beside = [request.accessories.fingerprint] if request.accessories else []
-    digest = digest_of(_RECIPE, packager_version, request.profile, keys, request.licence_url, grid, shaping, *beside)
+    asked = (request.licence_url, request.licences, request.signals)
+    digest = digest_of(_RECIPE, packager_version, request.profile, keys, asked, grid, shaping, *beside)
     return f"v{digest[:16]}"
 
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 from packagers.boxes import InitFacts, SegmentFacts, read_init, read_segment
 from packagers.decode import Sample, Totals, count_samples, proof_command, read_samples, samples_command
 from packagers.plan import Stream
-from packagers.pssh import COMMON_SYSTEM
+from packagers.pssh import COMMON_SYSTEM, kids_of
 from packagers.readback import Listing
 from packagers.tooling import run_tool
 from telecine.document import Document, ExactSeconds
@@ -55,6 +55,15 @@ class Evidence:
     media: Path
     clear: Path
 
+    @property
+    def step(self) -> int:
+        """Of the rendition's pictures, every how many-th is in the track: the first of each GOP, or each."""
+        return self.renditions.gop_frames if self.stream.trick else 1
+
+    @property
+    def pictures(self) -> int:
+        return -(-self.renditions.frames // self.step)
+
 
 def prove(evidence: Evidence, folder: Path) -> RenditionProof:
     """Raises PackageRejected with every reason found. ``folder`` is scratch space of this rendition alone."""
@@ -90,6 +99,10 @@ def _faults_of_init(evidence: Evidence, init: InitFacts) -> Iterator[str]:
     listed = [kid for box in init.pssh if box.system == COMMON_SYSTEM for kid in box.kids]
     if listed != sorted(evidence.package_kids):
         yield f"{path} should list KIDs {sorted(evidence.package_kids)} in a common pssh, but lists {listed}."
+    for box in init.pssh:
+        foreign = set(kids_of(box)) - evidence.package_kids
+        if foreign:
+            yield f"{path} has a pssh of system {box.system} for KIDs {sorted(foreign)}, which are not the package's."
 
 
 def _faults_of_grid(evidence: Evidence, init: InitFacts, segments: Sequence[SegmentFacts]) -> Iterator[str]:
@@ -107,15 +120,17 @@ def _faults_of_grid(evidence: Evidence, init: InitFacts, segments: Sequence[Segm
 
 def _faults_of_pictures(evidence: Evidence, segments: Sequence[SegmentFacts]) -> Iterator[str]:
     renditions = evidence.renditions
-    whole, rest = divmod(renditions.frames, renditions.segment_frames)
-    expected = [renditions.segment_frames] * whole + ([rest] if rest else [])
+    cut = evidence.step if evidence.stream.trick else renditions.segment_frames
+    whole, rest = divmod(renditions.frames, cut)
+    spans = [cut] * whole + ([rest] if rest else [])
+    expected = [-(-span // evidence.step) for span in spans]
     found = [segment.samples for segment in segments]
     if found != expected:
         yield (
-            f"'{evidence.stream.name}' should be cut into {len(expected)} segments of {renditions.segment_frames} "
-            f"frames, {renditions.frames} in all, but has {len(found)} with {sum(found)}."
+            f"'{evidence.stream.name}' should be cut into {len(expected)} segments of {cut // evidence.step} "
+            f"frames, {evidence.pictures} in all, but has {len(found)} with {sum(found)}."
         )
-    times = [Fraction(frames) / renditions.frame_rate.fraction for frames in expected]
+    times = [Fraction(frames) / renditions.frame_rate.fraction for frames in spans]
     if not found or list(evidence.listing.durations) != times:
         yield f"The segment times of '{evidence.stream.name}' in its manifest are not those of its frames."
 
@@ -131,7 +146,7 @@ def _opened(evidence: Evidence, joined: Path, folder: Path) -> RenditionProof:
         message = f"'{name}' does not decode with its key {evidence.key.kid}: {last}"
         raise PackageRejected(message) from None
     run_tool(samples_command(evidence.clear, expected))
-    differing = _first_difference(read_samples(coded), read_samples(expected))
+    differing = _first_difference(read_samples(coded), itertools.islice(read_samples(expected), 0, None, evidence.step))
     if differing is not None:
         message = f"'{name}' is not what went in: coded sample {differing} differs after decryption."
         raise PackageRejected(message)
@@ -149,7 +164,7 @@ def _opened(evidence: Evidence, joined: Path, folder: Path) -> RenditionProof:
 
 def _require_complete(evidence: Evidence, coded: Totals, decoded: Totals) -> None:
     if evidence.stream.kind == "video":
-        wanted, found = evidence.renditions.frames, {coded.count, decoded.count}
+        wanted, found = evidence.pictures, {coded.count, decoded.count}
         complete = found == {wanted}
     else:
         wanted, found = coded.ticks, {decoded.ticks}

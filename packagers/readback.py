@@ -2,15 +2,20 @@
 
 import base64
 import posixpath
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Literal
 
 import m3u8
 from lxml import etree
 
-from packagers.dash import CLEAR_KEY_SCHEME, MP4_PROTECTION
-from packagers.hls import CLEAR_KEY_FORMAT, WIDEVINE_FORMAT, attributes
+from packagers.dash import CLEAR_KEY_SCHEME, MP4_PROTECTION, TRICK_MODE
+from packagers.hls import attributes
+from packagers.playready import playready_kids
+from packagers.pssh import kids_of, parse_pssh
+from telecine.drm import KEY_FORMATS, SYSTEM_IDS, DrmSystem
 from telecine.errors import PackageRejected
 from telecine.protection import Kid
 
@@ -19,6 +24,8 @@ __all__ = ["Listing", "Multivariant", "read_dash", "read_master", "read_playlist
 _MPD = "urn:mpeg:dash:schema:mpd:2011"
 _CENC = "urn:mpeg:cenc:2013"
 _PSSH = f"{{{_CENC}}}pssh"
+_PRO = "{urn:microsoft:playready}pro"
+_ASSET = re.compile(r"skd://[^/]+/([0-9a-f]{32})")
 _LAURL = "{https://dashif.org/CPS}Laurl"
 _PARSER = etree.XMLParser(resolve_entities=False, no_network=True)
 _SECONDS = 1_000_000
@@ -26,12 +33,16 @@ _SECONDS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One track as a manifest lists it. Paths are relative to the package; durations are exact in DASH only."""
+    """One track as a manifest lists it. Paths are relative to the package; durations are exact in DASH only.
+
+    ``key_frames``: it is for seeking in pictures, each segment one key frame.
+    """
 
     init: str
     segments: tuple[str, ...]
     durations: tuple[Fraction, ...]
     kids: frozenset[Kid]
+    key_frames: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +53,17 @@ class Multivariant:
     kids: frozenset[Kid]
 
 
-def read_dash(content: bytes, scheme: str) -> tuple[Listing, ...]:
-    """Every representation of an MPD. Raises PackageRejected with all that a Clear Key player would stumble over."""
+def read_dash(content: bytes, scheme: str, systems: Sequence[DrmSystem] | None = None) -> tuple[Listing, ...]:
+    """Every representation of an MPD. Raises PackageRejected with all that players of ``systems`` stumble over.
+
+    ``systems``: which DRM systems it should be signalled for, neither more nor fewer; None: those it has.
+    """
     try:
         root = etree.fromstring(content, _PARSER)
     except etree.XMLSyntaxError as error:
         message = f"The DASH manifest is not well-formed XML: {error}."
         raise PackageRejected(message) from None
-    faults = [fault for found in _protected(root) for fault in _faults_of_set(found, scheme)]
+    faults = [fault for found in _protected(root) for fault in _faults_of_set(found, scheme, systems)]
     if root.get("type") != "static":
         faults.append(f"The DASH manifest should be static, but says '{root.get('type')}'.")
     if faults:
@@ -57,7 +71,7 @@ def read_dash(content: bytes, scheme: str) -> tuple[Listing, ...]:
     return tuple(_representation(one) for found in _protected(root) for one in found.iter(f"{{{_MPD}}}Representation"))
 
 
-def read_master(text: str) -> Multivariant:
+def read_master(text: str, systems: Sequence[DrmSystem] | None = None) -> Multivariant:
     """A multivariant playlist. Raises PackageRejected when it is not one, or an audio group it names is absent."""
     parsed = _parsed(text, "master playlist")
     groups = {media.group_id for media in parsed.media}
@@ -66,13 +80,13 @@ def read_master(text: str) -> Multivariant:
         wrong = f"the audio group {', '.join(missing)}" if missing else "any variant"
         message = f"The HLS master playlist does not have {wrong}."
         raise PackageRejected(message)
-    offered = [media.uri for media in parsed.media if media.uri and media.type != "SUBTITLES"] + [
-        variant.uri for variant in parsed.playlists
-    ]
-    return Multivariant(tuple(dict.fromkeys(offered)), _kids(text, "#EXT-X-SESSION-KEY:", "The HLS master playlist"))
+    offered = [media.uri for media in parsed.media if media.uri and media.type != "SUBTITLES"]
+    offered += [variant.uri for variant in parsed.playlists] + [found.uri for found in parsed.iframe_playlists]
+    kids = _kids(text, "#EXT-X-SESSION-KEY:", "The HLS master playlist", systems)
+    return Multivariant(tuple(dict.fromkeys(offered)), kids)
 
 
-def read_playlist(text: str, path: str) -> Listing:
+def read_playlist(text: str, path: str, systems: Sequence[DrmSystem] | None = None) -> Listing:
     """A media playlist at ``path``. Raises PackageRejected when it is cut or has no init segment."""
     parsed = _parsed(text, path)
     maps = {found.uri for found in parsed.segment_map}
@@ -84,7 +98,8 @@ def read_playlist(text: str, path: str) -> Listing:
         init=_resolved(base, maps.pop()),
         segments=tuple(_resolved(base, segment.uri) for segment in parsed.segments),
         durations=tuple(Fraction(round(segment.duration * _SECONDS), _SECONDS) for segment in parsed.segments),
-        kids=_kids(text, "#EXT-X-KEY:", f"The HLS playlist {path}"),
+        kids=_kids(text, "#EXT-X-KEY:", f"The HLS playlist {path}", systems),
+        key_frames=bool(parsed.is_i_frames_only),
     )
 
 
@@ -94,14 +109,41 @@ def _protected(root: etree._Element) -> list[etree._Element]:
     return [found for found in sets if found.get("contentType") not in {"text", "image"}]
 
 
-def _faults_of_set(adaptation_set: etree._Element, scheme: str) -> Iterator[str]:
+def _faults_of_set(adaptation_set: etree._Element, scheme: str, systems: Sequence[DrmSystem] | None) -> Iterator[str]:
     name = f"Adaptation set {adaptation_set.get('id')} of the DASH manifest"
-    descriptors = {found.get("schemeIdUri"): found for found in adaptation_set.iter(f"{{{_MPD}}}ContentProtection")}
-    common, clear_key = descriptors.get(MP4_PROTECTION), descriptors.get(CLEAR_KEY_SCHEME)
+    written = list(adaptation_set.iter(f"{{{_MPD}}}ContentProtection"))
+    found = {one.get("schemeIdUri", ""): one for one in written}
+    common, clear_key = found.get(MP4_PROTECTION), found.get(CLEAR_KEY_SCHEME)
     if common is None or common.get("value") != scheme or not common.get(f"{{{_CENC}}}default_KID"):
         yield f"{name} does not say scheme {scheme} and a default KID."
-    if clear_key is None or not clear_key.findtext(_LAURL) or clear_key.find(_PSSH) is not None:
+    if clear_key is not None and (not clear_key.findtext(_LAURL) or clear_key.find(_PSSH) is not None):
         yield f"{name} should have a Clear Key descriptor with a licence URL and no pssh."
+    expected = set(found) - {MP4_PROTECTION}
+    if systems is not None:
+        expected = {f"urn:uuid:{SYSTEM_IDS[system]}" for system in systems if system != "fairplay"}
+    if set(found) - {MP4_PROTECTION} != expected or len(written) != len(found):
+        yield f"{name} should have one descriptor each of {sorted(expected)}, but has {sorted(found)}."
+    kid = (common.get(f"{{{_CENC}}}default_KID", "") if common is not None else "").replace("-", "")
+    for system in ("widevine", "playready"):
+        yield from _faults_of_descriptor(name, system, kid, found.get(f"urn:uuid:{SYSTEM_IDS[system]}"))
+
+
+def _faults_of_descriptor(
+    name: str, system: Literal["widevine", "playready"], kid: Kid, descriptor: etree._Element | None
+) -> Iterator[str]:
+    """A box of the system that lists the set's KID (a vendor's may list none); PlayReady's object is the box's."""
+    if descriptor is None:
+        return
+    try:
+        box = parse_pssh(base64.b64decode(descriptor.findtext(_PSSH) or ""))
+        listed = kids_of(box)
+    except (PackageRejected, ValueError) as error:
+        yield f"{name} has no {system} pssh that can be read: {error}"
+        return
+    if box.system != SYSTEM_IDS[system] or (listed and kid not in listed):
+        yield f"{name} should have a {system} pssh for KID {kid}, but it is of {box.system} for {', '.join(listed)}."
+    if system == "playready" and base64.b64decode(descriptor.findtext(_PRO) or "") != box.payload:
+        yield f"{name} should have the PlayReady Object of its pssh as mspr:pro, but has another."
 
 
 def _representation(found: etree._Element) -> Listing:
@@ -109,7 +151,9 @@ def _representation(found: etree._Element) -> Listing:
     if template is None:
         message = f"Representation {found.get('id')} of the DASH manifest has no SegmentTemplate."
         raise PackageRejected(message)
-    protection = next(found.iterancestors(f"{{{_MPD}}}AdaptationSet")).iter(f"{{{_MPD}}}ContentProtection")
+    within = next(found.iterancestors(f"{{{_MPD}}}AdaptationSet"))
+    protection = within.iter(f"{{{_MPD}}}ContentProtection")
+    essential = {one.get("schemeIdUri") for one in within.iter(f"{{{_MPD}}}EssentialProperty")}
     kids = {one.get(f"{{{_CENC}}}default_KID", "").replace("-", "") for one in protection}
     first, timescale = int(template.get("startNumber", "1")), int(template.get("timescale", "1"))
     durations = tuple(
@@ -123,31 +167,59 @@ def _representation(found: etree._Element) -> Listing:
         segments=tuple(_resolved("", media.replace("$Number$", str(first + n))) for n in range(len(durations))),
         durations=durations,
         kids=frozenset(kids - {""}),
+        key_frames=TRICK_MODE in essential,
     )
 
 
-def _kids(text: str, tag: str, name: str) -> frozenset[Kid]:
-    """KIDs that the Clear Key and the Widevine lines of a playlist agree on; an identity line would hand out a key."""
+def _kids(text: str, tag: str, name: str, systems: Sequence[DrmSystem] | None) -> frozenset[Kid]:
+    """KIDs that the key lines of all systems agree on; an identity line would hand out a key."""
     lines = [line for line in text.splitlines() if line.startswith(tag)]
     given = [attributes(line) for line in lines]
-    formats = [found.get("KEYFORMAT", "identity") for found in given]
+    formats = {found.get("KEYFORMAT", "identity") for found in given}
     if "identity" in formats or len(set(lines)) != len(lines):
         message = f"{name} has an identity key line, or one line twice."
         raise PackageRejected(message)
-    clear_key = {
-        base64.b64decode(found["URI"].partition(",")[2]).hex()
-        for found in given
-        if found.get("KEYFORMAT") == CLEAR_KEY_FORMAT
-    }
-    mapped = {
-        found.get("KEYID", "").removeprefix("0x").lower()
-        for found in given
-        if found.get("KEYFORMAT") == WIDEVINE_FORMAT
-    }
-    if not mapped or not mapped <= clear_key:
-        message = f"{name} names KIDs {sorted(clear_key)} for Clear Key, but {sorted(mapped)} for players that map it."
+    wanted = set(systems or ())
+    if "clearkey" in wanted:
+        wanted.add("widevine")  # the page of shaka-player maps it
+    expected = {KEY_FORMATS[system] for system in wanted} if systems is not None else formats & {*KEY_FORMATS.values()}
+    if formats != expected or not formats:
+        message = f"{name} should have key lines of {sorted(expected)}, but has {sorted(formats)}."
         raise PackageRejected(message)
-    return frozenset(clear_key)
+    named: dict[str, set[Kid]] = {found: set() for found in sorted(formats)}
+    for found in given:
+        named[found["KEYFORMAT"]] |= _named_kids(found, name, session=tag.startswith("#EXT-X-SESSION"))
+    told = [(key_format, kids) for key_format, kids in named.items() if kids]
+    wrong = [one for one in told if one[1] != told[0][1]]
+    if wrong or not told:
+        message = f"{name} names different KIDs: " + "; ".join(f"{sorted(kids)} for {one}" for one, kids in told)
+        raise PackageRejected(f"{message}.")
+    return frozenset(told[0][1])
+
+
+def _named_kids(line: Mapping[str, str], name: str, *, session: bool) -> set[Kid]:
+    """KIDs of one key line; none where its vendor hides them.
+
+    A session key of Widevine stands for all KIDs of its box, as keys with one box are written once there.
+    """
+    uri, key_format = line.get("URI", ""), line["KEYFORMAT"]
+    try:
+        content = base64.b64decode(uri.partition(",")[2], validate=True)
+        if key_format == KEY_FORMATS["clearkey"]:
+            return {content.hex()}
+        if key_format == KEY_FORMATS["playready"]:
+            return set(playready_kids(content))
+        if key_format == KEY_FORMATS["fairplay"]:
+            return {found[1] for found in [_ASSET.fullmatch(uri)] if found}
+        boxed = set(kids_of(parse_pssh(content)))
+    except (PackageRejected, ValueError) as error:
+        message = f"{name} has a key line of {key_format} that cannot be read: {error}."
+        raise PackageRejected(message) from None
+    said = {line.get("KEYID", "").removeprefix("0x").lower()} - {""}
+    if boxed and not said <= boxed:
+        message = f"{name} names KID {', '.join(said)} for a Widevine box of {sorted(boxed)}."
+        raise PackageRejected(message)
+    return boxed if session and boxed else said or boxed
 
 
 def _parsed(text: str, name: str) -> m3u8.M3U8:

@@ -4,17 +4,36 @@ import hashlib
 from collections.abc import Sequence
 
 from packagers.plan import DASH_PATH, HLS_PATH, PackagePlan, Stream
-from packagers.pssh import common_pssh, widevine_pssh
+from packagers.signals import init_boxes
 from telecine.process import Command
 from telecine.protection import ContentKey
 
-__all__ = ["INPUT_FOLDER", "OUTPUT_FOLDER", "flag_file", "input_path", "package_command"]
+__all__ = [
+    "INPUT_FOLDER",
+    "OUTPUT_FOLDER",
+    "TRICK_DASH_PATH",
+    "flag_file",
+    "input_path",
+    "package_command",
+    "trick_command",
+]
 
 INPUT_FOLDER = "in"
 OUTPUT_FOLDER = "out"
+TRICK_DASH_PATH, TRICK_HLS_PATH = "trick.mpd", "trick.m3u8"
+"""Where the packager describes tracks of key frames; never published."""
 
 _CENC_IV_BYTES = 8
 _SECONDS_BEFORE_GIVING_UP = 900
+
+
+def trick_command(plan: PackagePlan, keys: Sequence[ContentKey]) -> Command:
+    """As ``package_command``, for tracks of key frames: into the same folder, with an MPD and playlists of their own.
+
+    A run of its own, as the length of segments is one for all streams of a run, and here a segment is one key frame.
+    """
+    flags = _flags(plan, plan.trick, keys, (plan.gop_duration, TRICK_DASH_PATH, TRICK_HLS_PATH))
+    return _command(plan.trick, flags)
 
 
 def package_command(plan: PackagePlan, keys: Sequence[ContentKey]) -> Command:
@@ -22,32 +41,44 @@ def package_command(plan: PackagePlan, keys: Sequence[ContentKey]) -> Command:
 
     Every path is relative: a stream descriptor has no way to quote a comma in a path.
     """
-    length_s = int(max(stream.rendition.duration for stream in plan.streams))
-    return Command(
-        ("packager", *(_descriptor(stream) for stream in plan.streams), "--flagfile={secret:flags}"),
-        secret_files={"flags": flag_file(plan, keys).encode()},
-        timeout_s=_SECONDS_BEFORE_GIVING_UP + length_s,
-    )
+    return _command((*plan.video, *plan.audio), flag_file(plan, keys))
 
 
 def flag_file(plan: PackagePlan, keys: Sequence[ContentKey]) -> str:
     """One flag a line, keys and all."""
+    return _flags(plan, (*plan.video, *plan.audio), keys, (plan.segment_duration, DASH_PATH, HLS_PATH))
+
+
+def _command(streams: Sequence[Stream], flags: str) -> Command:
+    length_s = int(max(stream.rendition.duration for stream in streams))
+    return Command(
+        ("packager", *(_descriptor(stream) for stream in streams), "--flagfile={secret:flags}"),
+        secret_files={"flags": flags.encode()},
+        timeout_s=_SECONDS_BEFORE_GIVING_UP + length_s,
+    )
+
+
+def _flags(
+    plan: PackagePlan, streams: Sequence[Stream], keys: Sequence[ContentKey], written: tuple[str, str, str]
+) -> str:
+    """``written``: seconds of a segment, path of the MPD, path of the multivariant playlist."""
+    segment_duration, dash_path, hls_path = written
     profile = plan.request.profile
     by_label = {key.label: key for key in keys}
     flags = (
         "--quiet",
         "--enable_raw_key_encryption",
-        f"--keys={','.join(_key(stream, by_label[stream.rendition.label], profile.scheme) for stream in plan.streams)}",
+        f"--keys={','.join(_key(stream, by_label[stream.rendition.label], profile.scheme) for stream in streams)}",
         f"--protection_scheme={profile.scheme}",
         f"--clear_lead={profile.clear_lead_s}",
-        f"--pssh={_pssh(plan).hex()}",
-        f"--segment_duration={plan.segment_duration}",
+        f"--pssh={init_boxes(plan).hex()}",
+        f"--segment_duration={segment_duration}",
         "--use_fake_clock_for_muxer",  # creation times of 0: equal input gives equal bytes
         "--generate_static_live_mpd",
         "--per_playlist_target_duration",
         *(("--use_dovi_supplemental_codecs",) if _has_dolby_vision(plan) else ()),
-        f"--mpd_output={OUTPUT_FOLDER}/{DASH_PATH}",
-        f"--hls_master_playlist_output={OUTPUT_FOLDER}/{HLS_PATH}",
+        f"--mpd_output={OUTPUT_FOLDER}/{dash_path}",
+        f"--hls_master_playlist_output={OUTPUT_FOLDER}/{hls_path}",
     )
     return "\n".join(flags) + "\n"
 
@@ -59,7 +90,7 @@ def _has_dolby_vision(plan: PackagePlan) -> bool:
 
 def input_path(stream: Stream) -> str:
     """Where the packager finds a rendition, relative to its working folder."""
-    return f"{INPUT_FOLDER}/{stream.name}.mp4"
+    return f"{INPUT_FOLDER}/{stream.rendition.name}.mp4"
 
 
 def _descriptor(stream: Stream) -> str:
@@ -71,6 +102,8 @@ def _descriptor(stream: Stream) -> str:
         "playlist_name": stream.playlist_path,
         "drm_label": stream.name,  # not the key's label: each stream has an initialization vector of its own
     }
+    if stream.trick:
+        fields["trick_play_factor"] = "1"  # every key frame
     if stream.kind == "audio" and stream.rendition.language != "und":  # which the packager takes for no language
         fields["language"] = stream.rendition.language
     return ",".join(f"{name}={value}" for name, value in fields.items())
@@ -79,15 +112,6 @@ def _descriptor(stream: Stream) -> str:
 def _key(stream: Stream, key: ContentKey, scheme: str) -> str:
     secret, iv = key.key.get_secret_value().hex(), _initialization_vector(stream, key, scheme).hex()
     return f"label={stream.name}:key_id={key.kid}:key={secret}:iv={iv}"
-
-
-def _pssh(plan: PackagePlan) -> bytes:
-    """hls.js reads the common box; the packager's HLS key lines, which shaka-player maps, come of the Widevine one.
-
-    Written here, as the packager's own list a KID once for each stream that uses it.
-    """
-    kids = plan.keys.kids.values()
-    return common_pssh(kids) + widevine_pssh(kids, plan.request.profile.scheme)
 
 
 def _initialization_vector(stream: Stream, key: ContentKey, scheme: str) -> bytes:
@@ -99,4 +123,5 @@ def _initialization_vector(stream: Stream, key: ContentKey, scheme: str) -> byte
     iv = key.iv.get_secret_value()
     if scheme == "cbcs":
         return iv
-    return hashlib.sha256(iv + bytes.fromhex(stream.rendition.sha256)).digest()[:_CENC_IV_BYTES]
+    encrypted = bytes.fromhex(stream.rendition.sha256) + (b"trick" if stream.trick else b"")
+    return hashlib.sha256(iv + encrypted).digest()[:_CENC_IV_BYTES]

@@ -62,7 +62,7 @@ class _Case:
 
     @property
     def streams(self) -> tuple[Stream, ...]:
-        return streams_of(self.renditions)
+        return streams_of(self.renditions, trick_play=self.package.trick_play)
 
     @property
     def media(self) -> Path:
@@ -205,10 +205,10 @@ def _listings(case: _Case) -> Mapping[str, Listing]:
     package = case.package
     _require_present(case, (package.dash_path, package.hls_path))
     text, mpd = (case.media / package.hls_path).read_text(), (case.media / package.dash_path).read_bytes()
-    master = read_master(text)
+    master = read_master(text, package.drm)
     _require_present(case, master.playlists)
     playlists = _every(1, [partial(_playlist, case, path) for path in master.playlists])
-    dash = {found.init: found for found in read_dash(mpd, package.scheme)}
+    dash = {found.init: found for found in read_dash(mpd, package.scheme, package.drm)}
     hls = {found.init: found for found in playlists}
     beside = prove_accessories(case.media, mpd, text, package.accessories)
     reasons = [
@@ -228,7 +228,7 @@ def _require_present(case: _Case, paths: Iterable[str]) -> None:
 
 
 def _playlist(case: _Case, path: str) -> Listing:
-    return read_playlist((case.media / path).read_text(), path)
+    return read_playlist((case.media / path).read_text(), path, case.package.drm)
 
 
 def _faults_of_keys(case: _Case, session_kids: frozenset[str]) -> list[str]:
@@ -257,6 +257,8 @@ def _disagreement(init: str, dash: Listing | None, hls: Listing | None) -> list[
         return [f"DASH names {len(dash.segments)} segments of {init}, HLS names {len(hls.segments)}, not all the same."]
     if any(abs(one - other) > _ROUNDING for one, other in zip(dash.durations, hls.durations, strict=True)):
         return [f"DASH and HLS give the segments of {init} different durations."]
+    if dash.key_frames != hls.key_frames:
+        return [f"{init} is for seeking in pictures in {'DASH' if dash.key_frames else 'HLS'} only."]
     if dash.kids != hls.kids:
         return [f"DASH names KID {', '.join(dash.kids)} for {init}, HLS {', '.join(hls.kids)}."]
     return []

@@ -14,7 +14,7 @@ from packagers.accessories_work import write_accessories
 from packagers.dash import Track, read_tracks, rewrite_dash
 from packagers.hls import key_lines, master_playlist, rewrite_playlist
 from packagers.plan import DASH_PATH, HLS_PATH, PackagePlan, PackageRequest, Stream, plan_package
-from packagers.shaka import INPUT_FOLDER, OUTPUT_FOLDER, input_path, package_command
+from packagers.shaka import INPUT_FOLDER, OUTPUT_FOLDER, TRICK_DASH_PATH, input_path, package_command, trick_command
 from packagers.tooling import packager_version, private_folder, run_tool
 from telecine.errors import NotFound, PackageRejected
 from telecine.keystore import KeyStore
@@ -58,6 +58,8 @@ def package(request: PackageRequest, keystore: KeyStore, store: ObjectStore, wor
         (folder / OUTPUT_FOLDER).mkdir()
         keys = keystore.keys(plan.keys)
         run_tool(package_command(plan, keys), cwd=folder, keys=keys)
+        if plan.trick:
+            run_tool(trick_command(plan, keys), cwd=folder, keys=keys)
         _restore_light(plan, folder / OUTPUT_FOLDER)
         extras = write_accessories(plan, store, folder)
         paths = _write_manifests(plan, folder / OUTPUT_FOLDER, extras)
@@ -72,6 +74,8 @@ def package(request: PackageRequest, keystore: KeyStore, store: ObjectStore, wor
         scheme=request.profile.scheme,
         keys=plan.keys,
         accessories=request.accessories,
+        drm=request.profile.systems,
+        trick_play=bool(plan.trick),
     )
     store.put_bytes(plan.document_key, made.model_dump_json().encode(), content_type="application/json")
     log.info(
@@ -98,7 +102,7 @@ def _found(plan: PackagePlan, store: ObjectStore) -> Package | None:
 
 def _fetch(plan: PackagePlan, store: ObjectStore, folder: Path) -> None:
     (folder / INPUT_FOLDER).mkdir()
-    for stream in plan.streams:
+    for stream in (*plan.video, *plan.audio):
         path = folder / input_path(stream)
         store.get_file(stream.rendition.key, path)
         found = sha256_of_file(path)
@@ -113,15 +117,17 @@ def _fetch(plan: PackagePlan, store: ObjectStore, folder: Path) -> None:
 def _write_manifests(plan: PackagePlan, package_dir: Path, extras: Extras) -> tuple[str, ...]:
     """Put our manifests in the place of the packager's; the paths of every file that belongs to the package."""
     mpd = (package_dir / DASH_PATH).read_bytes()
-    tracks = read_tracks(mpd, plan)
+    trick_mpd = (package_dir / TRICK_DASH_PATH).read_bytes() if plan.trick else None
+    tracks = read_tracks(mpd, plan, trick_mpd)
     keys: list[str] = []
     for track in tracks:
         path = package_dir / track.stream.playlist_path
-        rewritten = rewrite_playlist(path.read_text(), track)
+        rewritten = rewrite_playlist(path.read_text(), track, plan)
         path.write_text(rewritten)
         keys += key_lines(rewritten)
     averages = {track.stream.name: _average_bps(track, package_dir) for track in tracks}
-    (package_dir / DASH_PATH).write_bytes(with_dash_accessories(rewrite_dash(mpd, plan), extras))
+    mpd = with_dash_accessories(rewrite_dash(mpd, plan, trick_mpd), extras)
+    (package_dir / DASH_PATH).write_bytes(mpd)
     master = with_hls_accessories(master_playlist(plan, tracks, averages, keys), extras)
     (package_dir / HLS_PATH).write_text(master, encoding="utf-8")
     media = [path for track in tracks for path in (track.stream.init_path, *track.segment_paths)]
@@ -130,7 +136,7 @@ def _write_manifests(plan: PackagePlan, package_dir: Path, extras: Extras) -> tu
 
 def _restore_light(plan: PackagePlan, package_dir: Path) -> None:
     """HDR10's static metadata back into the init segments: the packager keeps what is in the stream alone."""
-    for stream in plan.video:
+    for stream in (*plan.video, *plan.trick):
         rendition, path = stream.rendition, package_dir / stream.init_path
         if rendition.mastering or rendition.light:
             path.write_bytes(with_light_boxes(path.read_bytes(), rendition.mastering, rendition.light))

@@ -172,12 +172,15 @@ def package(
 ) -> Package:
     """One encrypted segment set for HLS and DASH, with a key for each label the renditions carry."""
     labels = sorted({rendition.label for rendition in renditions.renditions})
+    keys = place.keys.assign(title_id, labels)
     request = PackageRequest(
         title_id=title_id,
         renditions=renditions,
         profile=profile,
-        keys=place.keys.assign(title_id, labels),
+        keys=keys,
+        signals=place.keys.signals(keys),
         licence_url=place.licence_url,
+        licences=place.licences,
         accessories=accessories,
     )
     return make_package(request, place.keys, place.work, place.work_dir)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from packagers.plan import Licences
 from telecine.keystore import KeyStore
 from telecine.settings import Settings
 from telecine.storage.port import ObjectStore
@@ -26,4 +27,17 @@ class Workplace:
 
     @property
     def licence_url(self) -> str:
-        return f"{self.settings.playback_url}/v1/licenses/clearkey"
+        return self._proxy("clearkey")
+
+    @property
+    def licences(self) -> Licences:
+        """Of other systems: as the settings say, or the playback service's own addresses."""
+        settings = self.settings
+        return Licences(
+            widevine=settings.widevine_url or self._proxy("widevine"),
+            playready=settings.playready_url or self._proxy("playready"),
+            playready_information=settings.playready_lui_url,
+        )
+
+    def _proxy(self, system: str) -> str:
+        return f"{self.settings.playback_url}/v1/licenses/{system}"

@@ -1,7 +1,7 @@
 """The schema of a profile: one YAML file of the catalogue, reviewed like code."""
 
 from enum import StrEnum
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -9,10 +9,15 @@ from profiles.per_title import PerTitle
 from profiles.picture_policy import PicturePolicy
 from profiles.source_checks import SourceChecks
 from telecine.document import Document
+from telecine.drm import DrmSystem, systems_for
 
 __all__ = ["AudioCodec", "AudioRung", "Downmix", "Ladder", "PackagingProfile", "Profile", "VideoCodec", "VideoRung"]
 
 KEY_LABEL = r"^[A-Z0-9][A-Z0-9_]{0,39}$"
+HdcpLevel = Literal["NONE", "TYPE-0", "TYPE-1"]
+KeyFormat = Annotated[str, Field(pattern=r"^[A-Za-z0-9.:-]+$")]
+CpcLabel = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")]
+"""A content protection configuration as ALLOWED-CPC may name it (RFC 8216bis, 4.4.6.2)."""
 
 
 class VideoCodec(StrEnum):
@@ -152,8 +157,29 @@ class PackagingProfile(Document):
     """How renditions become a package."""
 
     scheme: Literal["cbcs", "cenc"] = "cbcs"
-    clear_lead_s: int = Field(default=0, ge=0)
+    clear_lead_s: int = Field(default=0, ge=0, description="at the start in the clear, rounded up to whole segments")
+    drm: tuple[DrmSystem, ...] | None = Field(
+        default=None, min_length=1, description="systems to signal; none: all that the scheme allows"
+    )
+    trick_play: bool = Field(default=False, description="tracks of key frames alone, for seeking in pictures")
+    hdcp: dict[str, HdcpLevel] = Field(default={}, description="HDCP-LEVEL by key label; labels left out need none")
+    allowed_cpc: dict[str, dict[KeyFormat, tuple[CpcLabel, ...]]] = Field(
+        default={}, description="ALLOWED-CPC by key label: KEYFORMAT to content protection configurations"
+    )
     thumbnails: ThumbnailPolicy | None = Field(default=None, description="none: no thumbnails")
+    playready_attributes: dict[str, str] = Field(default={}, description="custom attributes of PlayReady headers")
+
+    @model_validator(mode="after")
+    def _scheme_opens(self) -> Self:
+        if self.scheme == "cenc" and "fairplay" in (self.drm or ()):
+            message = "FairPlay opens scheme cbcs only, but scheme cenc was asked: leave fairplay out, or say cbcs"
+            raise ValueError(message)
+        return self
+
+    @property
+    def systems(self) -> tuple[DrmSystem, ...]:
+        """The systems to signal, always in one order."""
+        return systems_for(self.scheme, self.drm)
 
 
 class Profile(Document):

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from telecine.document import Document, Sha256, UtcTime
+from telecine.drm import DrmSystem
 from telecine.protection import KeyAssignment
 from telecine.text import Accessories
 from telecine.title import TitleId
@@ -48,6 +49,8 @@ class Package(Document):
     scheme: Literal["cbcs", "cenc"]
     keys: KeyAssignment
     accessories: Accessories = Accessories()
+    drm: tuple[DrmSystem, ...] = Field(default=("clearkey",), description="systems its manifests are signalled for")
+    trick_play: bool = Field(default=False, description="whether it has tracks of key frames alone")
 
 
 class Publication(Document):

@@ -57,6 +57,9 @@ class Settings(BaseSettings):
     agent_token: SecretStr = Field(default=SecretStr(""), description="bearer token of the fill agents")
 
     playback_url: str = Field(default="", description="public base URL of the playback service")
+    widevine_url: str = Field(default="", description="Widevine licence URL of manifests; empty: playback's proxy")
+    playready_url: str = Field(default="", description="PlayReady licence URL of manifests; empty: playback's proxy")
+    playready_lui_url: str = Field(default="", description="page where PlayReady users get a licence; empty: none")
     token_key: SecretStr = Field(default=SecretStr(""), description="HS256 key of user and playback tokens")
     unstated_robustness: Literal["software", "hardware"] = Field(
         default="hardware", description="what a device that does not state its robustness is taken for"

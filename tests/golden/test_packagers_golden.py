@@ -73,10 +73,8 @@ def manifests(scheme):
     plan = a_plan(scheme)
     mpd = (GIVEN / scheme / "manifest.mpd").read_bytes()
     tracks = read_tracks(mpd, plan)
-    playlists = {
-        f"{found.stream.name}.m3u8": rewrite_playlist((GIVEN / scheme / f"{found.stream.name}.m3u8").read_text(), found)
-        for found in tracks
-    }
+    given = {found: (GIVEN / scheme / f"{found.stream.name}.m3u8").read_text() for found in tracks}
+    playlists = {f"{found.stream.name}.m3u8": rewrite_playlist(text, found, plan) for found, text in given.items()}
     keys = [line for text in playlists.values() for line in key_lines(text)]
     return {
         **playlists,
@@ -125,7 +123,7 @@ def test_a_playlist_that_lost_a_segment_is_refused():
     cut = text.replace("#EXTINF:2.002,\n180p/2.m4s\n", "")
     assert cut != text
     with pytest.raises(PackageRejected, match="'180p' has 2 segments, its MPD has 3"):
-        rewrite_playlist(cut, found)
+        rewrite_playlist(cut, found, a_plan())
 
 
 def test_with_a_clear_lead_keys_stay_behind_the_clear_segments():
@@ -134,5 +132,5 @@ def test_with_a_clear_lead_keys_stay_behind_the_clear_segments():
     keys = "".join(f"{line}\n" for line in key_lines(text))
     first = "#EXTINF:2.002,\n180p/1.m4s\n"
     led = text.replace(keys, "").replace(first, f"{first}#EXT-X-DISCONTINUITY\n{keys}")
-    lines = rewrite_playlist(led, found).splitlines()
-    assert lines.index("180p/1.m4s") < lines.index(key_lines(rewrite_playlist(led, found))[0])
+    lines = rewrite_playlist(led, found, a_plan()).splitlines()
+    assert lines.index("180p/1.m4s") < lines.index(key_lines(rewrite_playlist(led, found, a_plan()))[0])

@@ -10,6 +10,7 @@ from tempfile import mkdtemp
 
 from pydantic import SecretBytes
 
+from packagers.plan import Licences
 from packagers.work import PackageRequest
 from profiles.models import PackagingProfile
 from telecine.keystore import SealedKeyStore
@@ -23,6 +24,7 @@ FRAMES, GOP, SEGMENT = 120, 24, 48
 RATE = FrameRate(numerator=24000, denominator=1001)
 DURATION = Fraction(FRAMES) / RATE.fraction
 LICENCE_URL = "http://127.0.0.1:8600/v1/licenses/clearkey"
+LICENCES = Licences(widevine="https://wv.example/?a=1&b=2", playready="https://pr.example/?a=1&b=2")
 TITLE = "test-card"
 
 _VIDEO = {"360p": ("HD", 640, 360, "avc1.64001e"), "180p": ("SD", 320, 180, "avc1.64000c")}
@@ -73,7 +75,7 @@ def shelve(store, *, sound=("surround", "stereo"), pictures=("360p", "180p")) ->
 class Bench:
     """Stores, keys and a request for one package, all under one folder."""
 
-    def __init__(self, root: Path, scheme="cbcs", clear_lead_s=0, **renditions) -> None:
+    def __init__(self, root: Path, scheme="cbcs", clear_lead_s=0, packaging=None, **renditions) -> None:
         self.root = root
         self.store = LocalStore(root / "store")
         self.keys = SealedKeyStore(LocalStore(root / "keys"), SecretBytes(bytes(range(32))))
@@ -83,9 +85,10 @@ class Bench:
         self.request = PackageRequest(
             title_id=TITLE,
             renditions=self.renditions,
-            profile=PackagingProfile(scheme=scheme, clear_lead_s=clear_lead_s),
+            profile=PackagingProfile(scheme=scheme, clear_lead_s=clear_lead_s, **(packaging or {})),
             keys=self.keys.assign(TITLE, labels),
             licence_url=LICENCE_URL,
+            licences=LICENCES,
         )
 
     def content_keys(self):

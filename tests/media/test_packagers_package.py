@@ -10,9 +10,9 @@ import pytest
 from lxml import etree
 from pydantic import SecretBytes
 
-from packagers.boxes import read_init
+from packagers.boxes import read_init, read_segment
 from packagers.plan import plan_package
-from packagers.pssh import COMMON_SYSTEM
+from packagers.pssh import COMMON_SYSTEM, PLAYREADY, WIDEVINE, kids_of
 from packagers.readback import read_dash, read_master, read_playlist
 from packagers.shaka import package_command
 from packagers.verify import verify
@@ -24,7 +24,7 @@ from telecine.publication import Inventory, Package
 from telecine.tools import tool_path
 
 sys.path.insert(0, str(Path(__file__).parent))
-from packagers_clips import DURATION, FRAMES, LICENCE_URL, SEGMENT, TITLE, Bench, clips
+from packagers_clips import DURATION, FRAMES, LICENCE_URL, LICENCES, SEGMENT, TITLE, Bench, clips
 
 pytestmark = pytest.mark.media
 
@@ -120,7 +120,7 @@ def test_a_title_without_sound_works(tmp_path):
 
 def test_segments_lie_on_the_frame_grid(whole):
     bench, package = whole
-    listing = read_dash(content(bench, package, package.dash_path), "cbcs")[0]
+    listing = read_dash(content(bench, package, package.dash_path), "cbcs", package.drm)[0]
     step = Fraction(SEGMENT) / bench.renditions.frame_rate.fraction
     assert listing.durations == (step, step, DURATION - 2 * step)
 
@@ -154,23 +154,133 @@ def test_another_licence_address_is_another_version(fresh):
 def test_both_manifests_and_the_init_segments_name_the_assigned_kids(whole):
     bench, package = whole
     kids = bench.request.keys.kids
-    master = read_master(content(bench, package, package.hls_path).decode())
+    master = read_master(content(bench, package, package.hls_path).decode(), package.drm)
     assert master.kids == set(kids.values())
     for rendition in bench.renditions.renditions:
         init = read_init(content(bench, package, f"{rendition.kind}/{rendition.name}/init.mp4"))
         path = f"{rendition.kind}/{rendition.name}.m3u8"
         assert init.kid == kids[rendition.label]
-        assert read_playlist(content(bench, package, path).decode(), path).kids == {init.kid}
+        assert read_playlist(content(bench, package, path).decode(), path, package.drm).kids == {init.kid}
         assert set(init.pssh[0].kids) == set(kids.values())
         assert init.pssh[0].system == COMMON_SYSTEM
 
 
-def test_only_clear_key_is_signalled_in_dash(whole):
+def test_every_system_is_signalled_in_dash_with_its_licence_address(whole):
     bench, package = whole
-    text = content(bench, package, package.dash_path).decode()
-    assert text.count(LICENCE_URL) == 4
-    assert "edef8ba9" not in text
-    assert "pssh" not in text
+    root = etree.fromstring(content(bench, package, package.dash_path))
+    sets = list(root.iter("{*}AdaptationSet"))
+    assert len(sets) == 4
+    for found in sets:
+        told = [(one.get("schemeIdUri"), one.findtext("{*}Laurl")) for one in found.iter("{*}ContentProtection")]
+        assert told == [
+            ("urn:mpeg:dash:mp4protection:2011", None),
+            ("urn:uuid:e2719d58-a985-b3c9-781a-b030af78d30e", LICENCE_URL),
+            ("urn:uuid:edef8ba9-79d6-4ace-a3c8-27dcd51d21ed", LICENCES.widevine),
+            ("urn:uuid:9a04f079-9840-4286-ab92-e65be0885f95", LICENCES.playready),
+        ]
+        clear_key = found.findall("{*}ContentProtection")[1]
+        assert clear_key.find("{*}pssh") is None
+
+
+def test_init_segments_hold_a_box_of_each_system_for_the_same_kids(whole):
+    bench, package = whole
+    init = read_init(content(bench, package, "video/180p/init.mp4"))
+    kids = set(bench.request.keys.kids.values())
+    assert [(box.system, set(kids_of(box))) for box in init.pssh] == [
+        (COMMON_SYSTEM, kids), (WIDEVINE, kids), (PLAYREADY, kids)
+    ]  # fmt: skip
+
+
+def test_with_a_clear_lead_the_first_segments_are_clear_and_the_rest_is_not(tmp_path):
+    """Told by the bytes: those of a clear segment are the rendition's."""
+    bench = Bench(tmp_path, clear_lead_s=2, packaging={"trick_play": True})
+    made_one = made(bench)
+    assert proven(bench, made_one)
+    for track in ("video/180p", "audio/stereo"):
+        samples = [content(bench, made_one, f"{track}/{number}.m4s") for number in (1, 2, 3)]
+        source = bench.store.get_bytes(f"{rendition(bench, track.partition('/')[2]).key}")[0]
+        taken = [found[found.index(b"mdat") + 4 :][200:600] in source for found in samples]
+        assert taken == [True, False, False], track
+    lines = content(bench, made_one, "video/180p.m3u8").decode().splitlines()
+    first_key = next(number for number, line in enumerate(lines) if line.startswith("#EXT-X-KEY"))
+    assert lines.index("180p/1.m4s") < first_key < lines.index("180p/2.m4s")
+
+
+def test_tracks_of_key_frames_are_of_the_smallest_picture_and_proven(tmp_path):
+    bench = Bench(tmp_path, packaging={"trick_play": True})
+    package = made(bench)
+    proofs = {proof.name: proof for proof in proven(bench, package).renditions}
+    assert list(proofs) == ["180p", "360p", "stereo", "surround", "180p.trick"]
+    assert (proofs["180p.trick"].frames, proofs["180p.trick"].segments) == (5, 5)
+    assert proofs["180p.trick"].duration == DURATION
+    assert proofs["180p.trick"].kid == bench.request.keys.kids["SD"]
+
+
+def test_sets_of_key_frames_come_last_and_name_the_sets_they_stand_for(tmp_path):
+    bench = Bench(tmp_path, packaging={"trick_play": True})
+    package = made(bench)
+    sets = list(etree.fromstring(content(bench, package, package.dash_path)).iter("{*}AdaptationSet"))
+    essential = [[one.attrib for one in found.iter("{*}EssentialProperty")] for found in sets]
+    assert essential == [[], [], [], [], [{"schemeIdUri": "http://dashif.org/guidelines/trickmode", "value": "1 2"}]]
+    assert next(sets[4].iter("{*}Representation")).get("maxPlayoutRate") == "24"
+
+
+def test_a_playlist_of_key_frames_has_one_whole_key_frame_a_segment(tmp_path):
+    bench = Bench(tmp_path, packaging={"trick_play": True})
+    package = made(bench)
+    master = content(bench, package, package.hls_path).decode().splitlines()
+    offered = [line for line in master if line.startswith("#EXT-X-I-FRAME-STREAM-INF")]
+    assert len(offered) == 1
+    assert 'RESOLUTION=320x180,VIDEO-RANGE=SDR,URI="trick/180p.m3u8"' in offered[0]
+    text = content(bench, package, "trick/180p.m3u8").decode()
+    assert "#EXT-X-I-FRAMES-ONLY" in text
+    segments = read_playlist(text, "trick/180p.m3u8", package.drm).segments
+    facts = [read_segment(content(bench, package, path)) for path in segments]
+    assert [(found.samples, found.starts_with_sync) for found in facts] == [(1, True)] * 5
+
+
+def test_counter_mode_does_not_start_alike_in_a_track_and_its_key_frames(tmp_path):
+    """Equal keystreams over different samples would give both away."""
+    bench = Bench(tmp_path, scheme="cenc", packaging={"trick_play": True})
+    package = made(bench)
+    assert proven(bench, package)
+    starts = {
+        held[held.index(b"senc") + 12 :][:8]
+        for held in (content(bench, package, f"{track}/1.m4s") for track in ("video/180p", "trick/180p"))
+    }
+    assert len(starts) == 2
+
+
+def test_a_foreign_key_frame_is_found(tmp_path):
+    bench = Bench(tmp_path, packaging={"trick_play": True})
+    package = made(bench)
+    other = content(bench, package, "trick/180p/2.m4s")
+    swapped = with_object(bench, package, "trick/180p/3.m4s", other)
+    assert "trick/180p/3.m4s should start at" in rejection(bench, swapped)
+
+
+def test_a_playlist_that_hides_what_it_is_for_is_found(tmp_path):
+    bench = Bench(tmp_path, packaging={"trick_play": True})
+    package = made(bench)
+    text = content(bench, package, "trick/180p.m3u8").replace(b"#EXT-X-I-FRAMES-ONLY\n", b"")
+    assert "for seeking in pictures in DASH only" in rejection(
+        bench, with_object(bench, package, "trick/180p.m3u8", text)
+    )
+
+
+@pytest.mark.parametrize("drm", [("clearkey",), ("widevine",), ("playready",), ("fairplay",)])
+@pytest.mark.parametrize("scheme", ["cbcs", "cenc"])
+def test_a_package_for_one_system_is_whole(tmp_path, drm, scheme):
+    if (drm, scheme) == (("fairplay",), "cenc"):
+        with pytest.raises(ValueError, match="FairPlay opens scheme cbcs only"):
+            Bench(tmp_path, scheme=scheme, packaging={"drm": drm})
+        return
+    bench = Bench(tmp_path, scheme=scheme, packaging={"drm": drm}, sound=("stereo",))
+    assert len(proven(bench, made(bench)).renditions) == 3
+
+
+def rendition(bench, name):
+    return next(found for found in bench.renditions.renditions if found.name == name)
 
 
 def test_content_types_and_roles_are_told(whole):
@@ -285,7 +395,7 @@ def test_swapped_kids_in_the_manifests_are_found(fresh):
     }
     held = content(bench, package, "manifest.mpd").decode()
     changed = held.replace(kids["SD"], "*").replace(kids["AUDIO"], kids["SD"]).replace("*", kids["AUDIO"])
-    assert "names KID" in rejection(bench, with_object(bench, package, "manifest.mpd", changed.encode()))
+    assert "playready pssh for KID" in rejection(bench, with_object(bench, package, "manifest.mpd", changed.encode()))
 
 
 class NoKeys:
@@ -369,9 +479,10 @@ def test_protection_comes_before_colour_as_the_schema_orders_them(whole):
         assert ranks == sorted(ranks)
 
 
-def test_the_manifest_is_valid_by_the_mpeg_schema(whole):
+def test_the_manifest_is_valid_by_the_mpeg_schema(tmp_path):
     schema = Path(__file__).parents[3] / "shared" / "conformance" / "dashschema" / "DASH-MPD.xsd"
     if not schema.exists():
         pytest.skip("the MPEG DASH schema is not beside the clone (../shared/conformance)")
-    bench, package = whole
+    bench = Bench(tmp_path, packaging={"trick_play": True})
+    package = made(bench)
     etree.XMLSchema(etree.parse(schema)).assertValid(etree.fromstring(content(bench, package, package.dash_path)))
