@@ -1,7 +1,6 @@
 """Reads any playlist of a finished HLS title by the rules of RFC 8216bis and Apple's authoring specification. Pure."""
 
 import base64
-import binascii
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -26,7 +25,12 @@ from packagers.evidence.playlist_rules import (
     tag_value,
     whole_number,
 )
-from packagers.hls import CLEAR_KEY_FORMAT, attributes
+from packagers.hls import attributes
+from packagers.playready import playready_kids
+from packagers.pssh import kids_of, parse_pssh
+from telecine.drm import KEY_FORMATS
+from telecine.errors import PackageRejected
+from telecine.protection import Kid
 
 __all__ = ["Multivariant", "read_media_playlist", "read_multivariant"]
 
@@ -36,6 +40,7 @@ _ONCE = (
     "#EXT-X-VERSION", "#EXT-X-TARGETDURATION", "#EXT-X-PLAYLIST-TYPE", "#EXT-X-ENDLIST", "#EXT-X-MEDIA-SEQUENCE",
     "#EXT-X-INDEPENDENT-SEGMENTS", "#EXT-X-I-FRAMES-ONLY",
 )  # fmt: skip
+_OWN_ASSET = re.compile(r"^skd://[^/]+/([0-9a-f]{32})$")
 _SECONDS = re.compile(r"\d+(\.\d+)?")
 _KINDS: dict[str, TrackKind] = {"AUDIO": "audio", "SUBTITLES": "text", "VIDEO": "video"}
 
@@ -93,7 +98,7 @@ def read_multivariant(content: bytes, url: str) -> Multivariant:
         url=url,
         named=tuple({one.url: one for one in named}.values()),
         variants=tuple(variants),
-        session_kids=frozenset(kid for _, found in keys for kid in _kids(found)),
+        session_kids=frozenset(kid for _, found in keys for kid in _kids(found, session=True)),
         independent="#EXT-X-INDEPENDENT-SEGMENTS" in lines,
         faults=tuple(faults),
     )
@@ -230,14 +235,27 @@ def _read_uri(built: _Segments, line: str) -> None:
     built.duration = built.span = None
 
 
-def _kids(found: Mapping[str, str]) -> Iterator[str]:
-    if found.get("KEYID"):
-        yield found["KEYID"].removeprefix("0x").removeprefix("0X").lower()
-    if found.get("KEYFORMAT") == CLEAR_KEY_FORMAT:
-        try:
-            yield base64.b64decode(found.get("URI", "").partition(",")[2], validate=True).hex()
-        except binascii.Error:
-            return
+def _kids(found: Mapping[str, str], *, session: bool = False) -> Iterator[Kid]:
+    """KIDs a key line names; none where its key system is not known here, or its vendor hides them.
+
+    A Widevine line with a KEYID is of that key; as a session key it stands for all keys of its box.
+    """
+    key_format, uri = found.get("KEYFORMAT"), found.get("URI", "")
+    told = [found["KEYID"].removeprefix("0x").removeprefix("0X").lower()] if found.get("KEYID") else []
+    yield from told
+    if key_format == KEY_FORMATS["fairplay"]:
+        yield from _OWN_ASSET.findall(uri)
+        return
+    try:
+        content = base64.b64decode(uri.partition(",")[2], validate=True)
+        if key_format == KEY_FORMATS["clearkey"]:
+            yield content.hex()
+        elif key_format == KEY_FORMATS["playready"]:
+            yield from playready_kids(content)
+        elif key_format == KEY_FORMATS["widevine"] and (session or not told):
+            yield from kids_of(parse_pssh(content))
+    except (PackageRejected, ValueError):
+        return
 
 
 def _scheme(keys: Iterable[Mapping[str, str]]) -> str | None:

@@ -21,6 +21,10 @@ NS = {"cpix": CPIX, "pskc": PSKC, "ds": DS, "enc": ENC}
 OAEP = rsa_padding.OAEP(mgf=rsa_padding.MGF1(hashes.SHA1()), algorithm=hashes.SHA1(), label=None)
 SCHEMES = {"cbcs", "cenc"}
 
+PLAYREADY = UUID("9a04f079-9840-4286-ab92-e65be0885f95")
+FAIRPLAY = UUID("94ce86fb-07ff-4f43-adb8-93d2fa968ca2")
+PLAYREADY_HEADER = "http://schemas.microsoft.com/DRM/2007/03/PlayReadyHeader"
+
 
 class Refused(Exception):
     """The request breaks SPEKE 2.0."""
@@ -130,18 +134,47 @@ def cipher_value(element, algorithm: str, value: bytes) -> None:
 def fill_system(system) -> None:
     """Every empty element gets what it asks for."""
     kid, system_id = UUID(system.get("kid")), UUID(system.get("systemId"))
+    told = playready_object(kid) if system_id == PLAYREADY else b"\x12\x10" + kid.bytes
     for element in system:
         name = etree.QName(element).localname
         if name == "PSSH":
-            told = b"\x12\x10" + kid.bytes
-            body = b"pssh" + bytes(4) + system_id.bytes + len(told).to_bytes(4, "big") + told
-            content = (len(body) + 4).to_bytes(4, "big") + body
+            content = box(system_id, told)
         elif name == "ContentProtectionData":
-            content = b'<pssh xmlns="urn:mpeg:cenc:2013">AAAA</pssh>'
+            content = f'<pssh xmlns="urn:mpeg:cenc:2013">{base64.b64encode(box(system_id, told)).decode()}</pssh>'
+            if system_id == PLAYREADY:
+                content += f'<pro xmlns="urn:microsoft:playready">{base64.b64encode(told).decode()}</pro>'
+            content = content.encode()
         else:
             tag = "SESSION-KEY" if element.get("playlist") == "master" else "KEY"
-            content = f'#EXT-X-{tag}:METHOD=SAMPLE-AES,URI="skd://{kid.hex}"'.encode()
+            content = f"#EXT-X-{tag}:METHOD=SAMPLE-AES,{key_line(system_id, kid, told)}".encode()
         element.text = base64.b64encode(content).decode()
+
+
+def box(system_id: UUID, told: bytes) -> bytes:
+    body = b"pssh" + bytes(4) + system_id.bytes + len(told).to_bytes(4, "big") + told
+    return (len(body) + 4).to_bytes(4, "big") + body
+
+
+def playready_object(kid: UUID) -> bytes:
+    named = base64.b64encode(kid.bytes_le).decode()
+    header = (
+        f'<WRMHEADER xmlns="{PLAYREADY_HEADER}" version="4.0.0.0"><DATA><PROTECTINFO><KEYLEN>16</KEYLEN>'
+        f"<ALGID>AESCTR</ALGID></PROTECTINFO><KID>{named}</KID></DATA></WRMHEADER>"
+    ).encode("utf-16-le")
+    record = (1).to_bytes(2, "little") + len(header).to_bytes(2, "little") + header
+    return (len(record) + 6).to_bytes(4, "little") + (1).to_bytes(2, "little") + record
+
+
+def key_line(system_id: UUID, kid: UUID, told: bytes) -> str:
+    if system_id == FAIRPLAY:
+        return f'URI="skd://{kid.hex}",KEYFORMATVERSIONS="1",KEYFORMAT="com.apple.streamingkeydelivery"'
+    if system_id == PLAYREADY:
+        held = base64.b64encode(told).decode()
+        return f'URI="data:text/plain;base64,{held}",KEYFORMATVERSIONS="1",KEYFORMAT="com.microsoft.playready"'
+    held = base64.b64encode(box(system_id, told)).decode()
+    return (
+        f'URI="data:text/plain;base64,{held}",KEYID=0x{kid.hex},KEYFORMATVERSIONS="1",KEYFORMAT="urn:uuid:{system_id}"'
+    )
 
 
 @contextmanager
