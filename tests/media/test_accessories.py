@@ -14,7 +14,7 @@ from profiles.models import PackagingProfile, ThumbnailPolicy
 from telecine.errors import PackageRejected
 from telecine.text import Accessories, Chapter, TextSource, TextTrack
 
-SRT = "1\n00:00:00,500 --> 00:00:03,000\n<i>Hello</i> & you\n\n2\n00:00:03,200 --> 00:00:09,000\nשלום\n"  # noqa: RUF001 - Hebrew  # noqa: RUF001 - Hebrew
+SRT = "1\n00:00:00,500 --> 00:00:03,000\n<i>Hello</i> & you\n\n2\n00:00:03,200 --> 00:00:09,000\nשלום\n"  # noqa: RUF001 - Hebrew
 SCC = (
     "Scenarist_SCC V1.0\n\n00:00:01:00\t9420 9420 9470 9470 c8e5 ecec ef80 942c 942c 942f 942f\n\n"
     "00:00:03:00\t942c 942c\n"
