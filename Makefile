@@ -35,10 +35,11 @@ $(STAMPS)/runtime: requirements/runtime.lock pyproject.toml $(STAMPS)/venv
 	@$(BIN)/python scripts/link_packages.py
 	@touch $@
 
-$(STAMPS)/dev: requirements/dev.lock requirements/schemas.lock $(STAMPS)/runtime
+$(STAMPS)/dev: requirements/dev.lock requirements/schemas.lock tests/players/package-lock.json $(STAMPS)/runtime
 	@echo "Installing what the tests need"
 	@$(PIP) -r requirements/dev.lock
 	@$(PIP) -r requirements/schemas.lock
+	@NPM_FOLDER=tests/players bash scripts/npm.sh ci --no-audit --no-fund --ignore-scripts --silent
 	@$(COMPILE) >/dev/null || true
 	@touch $@
 
