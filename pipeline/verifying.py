@@ -20,13 +20,12 @@ from pipeline.licensing import licences_of_live, licences_of_version
 from pipeline.workplace import Workplace
 from pipeline.worst import picture_key, picture_worst, vmaf_over_time
 from telecine.errors import NotFound, PackageRejected, TelecineError
-from telecine.keystore import SealedKeyStore, load_or_create_master_key
+from telecine.keys.opening import open_sealed_keys
 from telecine.log import get_logger
 from telecine.protection import KeyAssignment
 from telecine.publication import Inventory, Package
 from telecine.rendition import RenditionSet
 from telecine.settings import Settings
-from telecine.storage.local import LocalStore
 from telecine.storage.port import ObjectStore
 
 __all__ = ["Asked", "evidence_key", "lay_out_evidence", "prove_package", "verify_any", "write_evidence"]
@@ -220,7 +219,7 @@ class _MadeReport:
 
     def licences(self, settings: Settings) -> LicenceSource | None:
         """The licence service over this machine's own keys; None where they were made elsewhere."""
-        keys = SealedKeyStore(LocalStore(settings.data_dir / "keys"), load_or_create_master_key(settings.kek_file))
+        keys = open_sealed_keys(settings)
         try:
             for kid in self.kids.values():
                 keys.key(self.title_id, kid)

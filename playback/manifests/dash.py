@@ -68,11 +68,11 @@ def _refers_to(adaptation_set: etree._Element, kept: Collection[str | None]) -> 
             found.set("value", ",".join(others))
             if not others:
                 adaptation_set.remove(found)
-    properties = adaptation_set.findall(f"{{{_MPD}}}EssentialProperty")
-    mains = [one.get("value", "").split() for one in properties if one.get("schemeIdUri") == _TRICK_MODE]
-    for found, ids in zip([one for one in properties if one.get("schemeIdUri") == _TRICK_MODE], mains, strict=True):
-        found.set("value", " ".join(main for main in ids if main in kept))
-    return all(any(main in kept for main in ids) for ids in mains)
+    essential = adaptation_set.iterfind(f"{{{_MPD}}}EssentialProperty")
+    tricks = [one for one in essential if one.get("schemeIdUri") == _TRICK_MODE]
+    for found in tricks:
+        found.set("value", " ".join(main for main in found.get("value", "").split() if main in kept))
+    return all(found.get("value") for found in tricks)
 
 
 def _place(root: etree._Element, edges: Sequence[tuple[str, str]]) -> None:

@@ -5,8 +5,6 @@ from typing import Annotated
 import typer
 
 from telecine.cli.output import Json, print_json, table
-from telecine.registry.audit import RegistryAudit
-from telecine.registry.repository import Registry
 from telecine.settings import load_settings
 
 __all__ = ["audit"]
@@ -29,6 +27,9 @@ def licences(
     as_json: Json = False,
 ) -> None:
     """Show who got or was refused licences: when, for what, and why. It holds no key."""
+    from telecine.registry.audit import RegistryAudit  # noqa: PLC0415 - a database's library keeps the others waiting
+    from telecine.registry.repository import Registry  # noqa: PLC0415
+
     registry = Registry(load_settings().registry_url)
     registry.migrate()
     outcome = "refused" if refused else None
