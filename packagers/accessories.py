@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate
 
+from packagers.placing import Placed
 from telecine.text import Chapter, TextTrack
 
 __all__ = [
@@ -49,8 +50,8 @@ class Grid:
 
 
 @dataclass(frozen=True, slots=True)
-class TextStream:
-    """One track's place in a package; IMSC 1 in MP4 for DASH, WebVTT for HLS. Paths are relative to the package."""
+class TextStream(Placed):
+    """One track's place in a package; IMSC 1 in MP4 for DASH, WebVTT for HLS."""
 
     track: TextTrack
     grid: Grid
@@ -59,18 +60,6 @@ class TextStream:
     @property
     def folder(self) -> str:
         return f"{TEXT_FOLDER}/{self.track.name}"
-
-    @property
-    def init_path(self) -> str:
-        return f"{self.folder}/init.mp4"
-
-    @property
-    def segment_template(self) -> str:
-        return f"{self.folder}/$Number$.m4s"
-
-    @property
-    def playlist_path(self) -> str:
-        return f"{self.folder}.m3u8"
 
     def segment_path(self, number: int, ending: str) -> str:
         """``number`` counts from 1; ``ending`` is ``m4s`` or ``vtt``."""

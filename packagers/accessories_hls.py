@@ -7,12 +7,12 @@ from packagers.accessories import (
     CHAPTERS_JSON_PATH,
     CHAPTERS_PATH,
     STORYBOARD_PATH,
-    TEXT_FOLDER,
     TILES_PLAYLIST_PATH,
     Extras,
     TextStream,
     Tiles,
 )
+from packagers.hls import extinf
 
 __all__ = ["text_playlist", "tiles_playlist", "with_hls_accessories"]
 
@@ -68,8 +68,7 @@ def _head(longest: Fraction, version: int) -> list[str]:
 
 
 def _extinf(duration: Fraction, uri: str) -> str:
-    micro = round(duration * 1_000_000)
-    return f"#EXTINF:{micro // 1_000_000}.{micro % 1_000_000:06d},\n{uri}"
+    return f"{extinf(duration)}\n{uri}"
 
 
 def _media(stream: TextStream) -> str:
@@ -83,7 +82,7 @@ def _media(stream: TextStream) -> str:
         "AUTOSELECT=YES",
         f"FORCED={'YES' if track.kind == 'forced' else 'NO'}",
         *([f'CHARACTERISTICS="{_SDH}"'] if track.kind == "captions" else []),
-        f'URI="{TEXT_FOLDER}/{track.name}.m3u8"',
+        f'URI="{stream.playlist_path}"',
     ]
     return f"#EXT-X-MEDIA:{','.join(fields)}"
 

@@ -8,7 +8,18 @@ from packagers.pssh import Pssh, parse_pssh
 from telecine.errors import PackageRejected
 from telecine.protection import Kid
 
-__all__ = ["InitFacts", "SegmentFacts", "boxes_in", "first_box", "read_init", "read_segment"]
+__all__ = [
+    "InitFacts",
+    "SegmentFacts",
+    "boxes_in",
+    "decode_time_of",
+    "first_box",
+    "fragments_of",
+    "pssh_in",
+    "read_init",
+    "read_segment",
+    "timescale_of",
+]
 
 _HEADER = 8
 _LARGE_HEADER = 16
@@ -47,8 +58,7 @@ def read_init(content: bytes) -> InitFacts:
     moov = first_box(content, b"moov")
     trak = first_box(moov, b"trak")
     mdia = first_box(trak, b"mdia")
-    mdhd = first_box(mdia, b"mdhd")
-    timescale = int.from_bytes(mdhd[20:24] if mdhd[0] else mdhd[12:16])
+    timescale = timescale_of(first_box(mdia, b"mdhd"))
     stsd = first_box(first_box(first_box(mdia, b"minf"), b"stbl"), b"stsd")
     kind, entry = next(boxes_in(stsd[8:]), (b"none", b""))
     if kind not in _ENTRY_FIELDS:
@@ -57,21 +67,16 @@ def read_init(content: bytes) -> InitFacts:
     sinf = first_box(entry[_ENTRY_FIELDS[kind] :], b"sinf")
     scheme = first_box(sinf, b"schm")[4:8].decode(errors="replace")
     tenc = first_box(first_box(sinf, b"schi"), b"tenc")
-    boxes = [struct.pack(">I4s", _HEADER + len(body), name) + body for name, body in boxes_in(moov) if name == b"pssh"]
-    return InitFacts(timescale, _edit_start(trak), scheme, tenc[8:24].hex(), tuple(parse_pssh(box) for box in boxes))
+    return InitFacts(timescale, _edit_start(trak), scheme, tenc[8:24].hex(), pssh_in(moov))
 
 
 def read_segment(content: bytes) -> SegmentFacts:
     """Read a media segment with one or more fragments. Raises PackageRejected when it is cut short."""
-    trafs = [first_box(body, b"traf") for kind, body in boxes_in(content) if kind == b"moof"]
-    if not trafs:
-        message = "A media segment was expected, but there is no moof box in it."
-        raise PackageRejected(message)
-    tfdt, tfhd, trun = (first_box(trafs[0], kind) for kind in (b"tfdt", b"tfhd", b"trun"))
-    decoded = int.from_bytes(tfdt[4:12] if tfdt[0] else tfdt[4:8])
+    trafs = fragments_of(content)
+    tfhd, trun = (first_box(trafs[0], kind) for kind in (b"tfhd", b"trun"))
     samples = sum(int.from_bytes(body[4:8]) for traf in trafs for kind, body in boxes_in(traf) if kind == b"trun")
     flags, composition = _first_sample(tfhd, trun)
-    return SegmentFacts(decoded + composition, samples, not flags & _NON_SYNC)
+    return SegmentFacts(decode_time_of(trafs[0]) + composition, samples, not flags & _NON_SYNC)
 
 
 def _edit_start(trak: bytes) -> int:
@@ -96,6 +101,32 @@ def _first_sample(tfhd: bytes, trun: bytes) -> tuple[int, int]:
     if present & _TRUN_FLAGS:
         flags, at = int.from_bytes(trun[at : at + 4]), at + 4
     return flags, int.from_bytes(trun[at : at + 4], signed=True) if present & _TRUN_COMPOSITION else 0
+
+
+def fragments_of(content: bytes) -> list[bytes]:
+    """The track fragment of each movie fragment. Raises PackageRejected when there is none."""
+    trafs = [first_box(body, b"traf") for kind, body in boxes_in(content) if kind == b"moof"]
+    if not trafs:
+        message = "A media segment was expected, but there is no moof box in it."
+        raise PackageRejected(message)
+    return trafs
+
+
+def decode_time_of(traf: bytes) -> int:
+    """Ticks at which a track fragment's first sample is decoded."""
+    tfdt = first_box(traf, b"tfdt")
+    return int.from_bytes(tfdt[4:12] if tfdt[0] else tfdt[4:8])
+
+
+def timescale_of(header: bytes) -> int:
+    """Ticks a second by the body of a movie's or a track's header."""
+    return int.from_bytes(header[20:24] if header[0] else header[12:16])
+
+
+def pssh_in(moov: bytes) -> tuple[Pssh, ...]:
+    """The protection headers of a movie box, in order."""
+    bodies = (body for kind, body in boxes_in(moov) if kind == b"pssh")
+    return tuple(parse_pssh(struct.pack(">I4s", _HEADER + len(body), b"pssh") + body) for body in bodies)
 
 
 def first_box(content: bytes, wanted: bytes) -> bytes:

@@ -6,12 +6,23 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
+from pydantic import SecretBytes
+
 from telecine.process import Command
 from telecine.protection import ContentKey
 
-__all__ = ["Sample", "Totals", "count_samples", "proof_command", "read_samples", "samples_command"]
+__all__ = [
+    "STRICT",
+    "Sample",
+    "Totals",
+    "count_samples",
+    "opened_by",
+    "proof_command",
+    "read_samples",
+    "samples_command",
+]
 
-_STRICT = ("-xerror", "-err_detect", "explode")  # without them ffmpeg exits with 0 on a wrong key
+STRICT = ("-xerror", "-err_detect", "explode")  # without them ffmpeg exits with 0 on a wrong key
 _FIELDS = 6
 
 
@@ -58,18 +69,23 @@ def samples_command(
 ) -> Command:
     """List the coded samples of a track, decrypted when a key is given.
 
-    The key is an option of a concat list in a memory file (an argument would be seen by every user). What is compared
-    must be read through the same list, as it turns samples into Annex B with their parameter sets.
+    What is compared must be read through the same list, as it turns samples into Annex B with their parameter sets.
     """
+    source = ("-f", "concat", "-safe", "0", "-i", "{secret:list}")
+    argv = ("ffmpeg", "-nostdin", "-y", "-v", "error", *STRICT, *decoder, *source)
+    return Command(
+        (*argv, "-map", "0:0", "-c", "copy", "-f", "framemd5", str(samples)),
+        secret_files={"list": opened_by(track, key.key if key else None)},
+    )
+
+
+def opened_by(track: Path, key: SecretBytes | None) -> bytes:
+    """A concat list of one track, with its key as an option: an argument would be seen by every user."""
     quoted = str(track.absolute()).replace("'", r"'\''")
     script = f"ffconcat version 1.0\nfile '{quoted}'\n"
     if key is not None:
-        script += f"option decryption_key {key.key.get_secret_value().hex()}\n"
-    source = ("-f", "concat", "-safe", "0", "-i", "{secret:list}")
-    argv = ("ffmpeg", "-nostdin", "-y", "-v", "error", *_STRICT, *decoder, *source)
-    return Command(
-        (*argv, "-map", "0:0", "-c", "copy", "-f", "framemd5", str(samples)), secret_files={"list": script.encode()}
-    )
+        script += f"option decryption_key {key.get_secret_value().hex()}\n"
+    return script.encode()
 
 
 def read_samples(listing: Path) -> Iterator[Sample]:

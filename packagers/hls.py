@@ -54,7 +54,7 @@ def rewrite_playlist(text: str, track: Track, plan: PackagePlan) -> str:
     kid, before = plan.keys.kids[track.stream.rendition.label], ""
     for line in text.splitlines():
         if line.startswith("#EXTINF:"):
-            written.append(f"#EXTINF:{_decimal(next(durations, Fraction(0)), 6)},")
+            written.append(extinf(next(durations, Fraction(0))))
         elif line.startswith(_KEY) and not before.startswith(_KEY):
             given = attributes(line)
             written += media_key_lines(plan, kid, given["METHOD"], given.get("IV", ""))
@@ -101,6 +101,11 @@ def master_playlist(
 def attributes(line: str) -> dict[str, str]:
     """The attribute list of a tag (RFC 8216bis, 4.2), without quotes."""
     return {name: value.strip('"') for name, value in _ATTRIBUTE.findall(line.partition(":")[2])}
+
+
+def extinf(duration: Fraction) -> str:
+    """The tag of a segment, to a microsecond."""
+    return f"#EXTINF:{_decimal(duration, 6)},"
 
 
 def key_lines(playlist: str) -> tuple[str, ...]:

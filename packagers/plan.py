@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import Field
 
+from packagers.placing import Placed
 from profiles.models import PackagingProfile
 from telecine.document import Document, digest_of
 from telecine.drm import DrmSystem
@@ -83,8 +84,8 @@ class SoundKind(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Stream:
-    """One rendition's place in a package; paths are relative to the package.
+class Stream(Placed):
+    """One rendition's place in a package.
 
     ``trick``: of its key frames alone, one a segment, for seeking in pictures.
     """
@@ -104,19 +105,6 @@ class Stream:
     @property
     def folder(self) -> str:
         return f"trick/{self.rendition.name}" if self.trick else f"{self.kind}/{self.name}"
-
-    @property
-    def init_path(self) -> str:
-        return f"{self.folder}/init.mp4"
-
-    @property
-    def segment_template(self) -> str:
-        """Path of a segment, where ``$Number$`` counts from 1 (ISO/IEC 23009-1, 5.3.9.4)."""
-        return f"{self.folder}/$Number$.m4s"
-
-    @property
-    def playlist_path(self) -> str:
-        return f"{self.folder}.m3u8"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 import base64
 import posixpath
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,8 +12,8 @@ from lxml import etree
 
 from packagers.dash import CLEAR_KEY_SCHEME, MP4_PROTECTION, TRICK_MODE
 from packagers.hls import attributes
-from packagers.playready import playready_kids
 from packagers.pssh import kids_of, parse_pssh
+from packagers.signals import CENC, CPS, PLAYREADY_XML, kids_named
 from telecine.drm import KEY_FORMATS, SYSTEM_IDS, DrmSystem
 from telecine.errors import PackageRejected
 from telecine.protection import Kid
@@ -22,11 +21,9 @@ from telecine.protection import Kid
 __all__ = ["Listing", "Multivariant", "read_dash", "read_master", "read_playlist"]
 
 _MPD = "urn:mpeg:dash:schema:mpd:2011"
-_CENC = "urn:mpeg:cenc:2013"
-_PSSH = f"{{{_CENC}}}pssh"
-_PRO = "{urn:microsoft:playready}pro"
-_ASSET = re.compile(r"skd://[^/]+/([0-9a-f]{32})")
-_LAURL = "{https://dashif.org/CPS}Laurl"
+_PSSH = f"{{{CENC}}}pssh"
+_PRO = f"{{{PLAYREADY_XML}}}pro"
+_LAURL = f"{{{CPS}}}Laurl"
 _PARSER = etree.XMLParser(resolve_entities=False, no_network=True)
 _SECONDS = 1_000_000
 
@@ -114,7 +111,7 @@ def _faults_of_set(adaptation_set: etree._Element, scheme: str, systems: Sequenc
     written = list(adaptation_set.iter(f"{{{_MPD}}}ContentProtection"))
     found = {one.get("schemeIdUri", ""): one for one in written}
     common, clear_key = found.get(MP4_PROTECTION), found.get(CLEAR_KEY_SCHEME)
-    if common is None or common.get("value") != scheme or not common.get(f"{{{_CENC}}}default_KID"):
+    if common is None or common.get("value") != scheme or not common.get(f"{{{CENC}}}default_KID"):
         yield f"{name} does not say scheme {scheme} and a default KID."
     if clear_key is not None and (not clear_key.findtext(_LAURL) or clear_key.find(_PSSH) is not None):
         yield f"{name} should have a Clear Key descriptor with a licence URL and no pssh."
@@ -123,7 +120,7 @@ def _faults_of_set(adaptation_set: etree._Element, scheme: str, systems: Sequenc
         expected = {f"urn:uuid:{SYSTEM_IDS[system]}" for system in systems if system != "fairplay"}
     if set(found) - {MP4_PROTECTION} != expected or len(written) != len(found):
         yield f"{name} should have one descriptor each of {sorted(expected)}, but has {sorted(found)}."
-    kid = (common.get(f"{{{_CENC}}}default_KID", "") if common is not None else "").replace("-", "")
+    kid = (common.get(f"{{{CENC}}}default_KID", "") if common is not None else "").replace("-", "")
     for system in ("widevine", "playready"):
         yield from _faults_of_descriptor(name, system, kid, found.get(f"urn:uuid:{SYSTEM_IDS[system]}"))
 
@@ -154,7 +151,7 @@ def _representation(found: etree._Element) -> Listing:
     within = next(found.iterancestors(f"{{{_MPD}}}AdaptationSet"))
     protection = within.iter(f"{{{_MPD}}}ContentProtection")
     essential = {one.get("schemeIdUri") for one in within.iter(f"{{{_MPD}}}EssentialProperty")}
-    kids = {one.get(f"{{{_CENC}}}default_KID", "").replace("-", "") for one in protection}
+    kids = {one.get(f"{{{CENC}}}default_KID", "").replace("-", "") for one in protection}
     first, timescale = int(template.get("startNumber", "1")), int(template.get("timescale", "1"))
     durations = tuple(
         Fraction(int(entry.get("d", "0")), timescale)
@@ -202,24 +199,19 @@ def _named_kids(line: Mapping[str, str], name: str, *, session: bool) -> set[Kid
 
     A session key of Widevine stands for all KIDs of its box, as keys with one box are written once there.
     """
-    uri, key_format = line.get("URI", ""), line["KEYFORMAT"]
+    key_format = line["KEYFORMAT"]
     try:
-        content = base64.b64decode(uri.partition(",")[2], validate=True)
-        if key_format == KEY_FORMATS["clearkey"]:
-            return {content.hex()}
-        if key_format == KEY_FORMATS["playready"]:
-            return set(playready_kids(content))
-        if key_format == KEY_FORMATS["fairplay"]:
-            return {found[1] for found in [_ASSET.fullmatch(uri)] if found}
-        boxed = set(kids_of(parse_pssh(content)))
+        named = set(kids_named(key_format, line.get("URI", "")))
     except (PackageRejected, ValueError) as error:
         message = f"{name} has a key line of {key_format} that cannot be read: {error}."
         raise PackageRejected(message) from None
+    if key_format != KEY_FORMATS["widevine"]:
+        return named
     said = {line.get("KEYID", "").removeprefix("0x").lower()} - {""}
-    if boxed and not said <= boxed:
-        message = f"{name} names KID {', '.join(said)} for a Widevine box of {sorted(boxed)}."
+    if named and not said <= named:
+        message = f"{name} names KID {', '.join(said)} for a Widevine box of {sorted(named)}."
         raise PackageRejected(message)
-    return boxed if session and boxed else said or boxed
+    return named if session and named else said or named
 
 
 def _parsed(text: str, name: str) -> m3u8.M3U8:

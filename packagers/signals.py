@@ -5,24 +5,36 @@ ready-made signals (SPEKE, CPIX), these take the place of what would be made her
 """
 
 import base64
+import re
 from collections.abc import Iterable, Sequence
 
 from lxml import etree
 
 from packagers.plan import PackagePlan
-from packagers.playready import playready_object
+from packagers.playready import playready_kids, playready_object
 from packagers.pssh import common_pssh, kids_of, parse_pssh, playready_pssh, widevine_pssh
 from telecine.drm import KEY_FORMATS, SYSTEM_IDS, DrmSystem
 from telecine.errors import PackageRejected
 from telecine.protection import DrmSystemSignal, Kid
 
-__all__ = ["CENC", "CPS", "PLAYREADY_XML", "descriptors", "init_boxes", "media_key_lines", "own_session_lines"]
+__all__ = [
+    "CENC",
+    "CPS",
+    "PLAYREADY_XML",
+    "descriptors",
+    "init_boxes",
+    "kids_named",
+    "media_key_lines",
+    "own_session_lines",
+]
 
 CENC = "urn:mpeg:cenc:2013"
 CPS = "https://dashif.org/CPS"
 PLAYREADY_XML = "urn:microsoft:playready"
 
 _MPD = "urn:mpeg:dash:schema:mpd:2011"
+_ASSET = re.compile(r"^skd://[^/]+/([0-9a-f]{32})$")
+"""An address of FairPlay as it is written here."""
 _NAMES: dict[DrmSystem, str] = {"clearkey": "ClearKey1.0", "widevine": "Widevine", "playready": "MSPR 2.0"}
 """``value`` of the descriptors; FairPlay has none in DASH."""
 
@@ -68,6 +80,21 @@ def own_session_lines(plan: PackagePlan) -> list[str]:
     wanted = set(plan.keys.kids.values())
     given = [signal.hls_signalling_master for signal in plan.request.signals if signal.kid in wanted]
     return [line for text in given if text for line in _tags(text, "#EXT-X-SESSION-KEY:")]
+
+
+def kids_named(key_format: str, uri: str) -> frozenset[Kid]:
+    """KIDs that the address of a key line names, read by its KEYFORMAT; none where a vendor hides them.
+
+    Raises PackageRejected or ValueError where the address is not what the format asks for.
+    """
+    if key_format == KEY_FORMATS["fairplay"]:
+        return frozenset(_ASSET.findall(uri))
+    content = base64.b64decode(uri.partition(",")[2], validate=True)
+    if key_format == KEY_FORMATS["clearkey"]:
+        return frozenset({content.hex()})
+    if key_format == KEY_FORMATS["playready"]:
+        return frozenset(playready_kids(content))
+    return frozenset(kids_of(parse_pssh(content))) if key_format == KEY_FORMATS["widevine"] else frozenset()
 
 
 def _with_map(systems: Sequence[DrmSystem]) -> list[DrmSystem]:

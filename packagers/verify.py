@@ -30,7 +30,7 @@ from telecine.settings import usable_cores
 from telecine.storage.keys import sha256_of_file
 from telecine.storage.port import ObjectStore
 
-__all__ = ["RenditionProof", "VerifyReport", "examine", "verify"]
+__all__ = ["RenditionProof", "VerifyReport", "examine"]
 
 log = get_logger(__name__)
 
@@ -69,26 +69,6 @@ class _Case:
         return self.folder / "package"
 
 
-def verify(
-    package: Package,
-    renditions: RenditionSet,
-    licences: LicenceSource,
-    store: ObjectStore,
-    work_dir: Path,
-    schema: Path | None = None,
-) -> VerifyReport:
-    """Prove a package from the work store. Raises PackageRejected with every problem of the first stage that has any:
-
-    objects are what the inventory says; both manifests name all of them and nothing else; each track carries its KID,
-    is cut on the grid, opens with the key that a licence request returned, decodes to the last frame and equals the
-    rendition it was made of. What ``examine`` finds is not raised: it is in the report's evidence.
-    """
-    report = examine(package, renditions, licences, store, work_dir, schema)
-    if not report.evidence.passed:
-        raise PackageRejected(*(broken.sentence for broken in report.evidence.rejections))
-    return report
-
-
 def examine(
     package: Package,
     renditions: RenditionSet,
@@ -97,7 +77,12 @@ def examine(
     work_dir: Path,
     schema: Path | None = None,
 ) -> VerifyReport:
-    """All the evidence of a package, whether it passes or not; what ``verify`` raises is in it as faults."""
+    """Prove a package from the work store: all the evidence, whether it passes or not.
+
+    Objects are what the inventory says; both manifests name all of them and nothing else; each track carries its KID,
+    is cut on the grid, opens with the key that a licence request returned, decodes to the last frame and equals the
+    rendition it was made of. Faults are those of the first stage that has any, and all that the inspection finds.
+    """
     with private_folder(work_dir, "verify-") as folder:
         case = _Case(package, renditions, licences, store, folder, schema)
         proofs, faults = _proven(case)
@@ -107,7 +92,7 @@ def examine(
             if (proof := proofs.get(stream.name)) is not None
         }
         evidence = inspect_package(_inspection(case, decoded))
-    kept = [broken for broken in faults if not _said(broken, evidence)]
+    kept = [broken for broken in faults if broken not in evidence.faults]
     evidence = _relative(evidence.model_copy(update={"faults": (*kept, *evidence.faults)}), case.media)
     log.info("package.verified", title=package.title_id, version=package.version, passed=evidence.passed)
     return VerifyReport(
@@ -151,11 +136,6 @@ def _inspection(case: _Case, decoded: Mapping[str, Decoded]) -> Inspection:
         schema=case.schema,
         decoded=decoded,
     )
-
-
-def _said(broken: Fault, evidence: EvidenceReport) -> bool:
-    """Whether the evidence has the very same sentence."""
-    return broken in evidence.faults
 
 
 def _relative(evidence: EvidenceReport, root: Path) -> EvidenceReport:

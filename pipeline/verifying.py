@@ -19,7 +19,7 @@ from packagers.verify import VerifyReport, examine
 from pipeline.licensing import licences_of_live, licences_of_version
 from pipeline.workplace import Workplace
 from pipeline.worst import picture_key, picture_worst, vmaf_over_time
-from telecine.errors import NotFound, PackageRejected, TelecineError
+from telecine.errors import NotFound, TelecineError
 from telecine.keys.opening import open_sealed_keys
 from telecine.log import get_logger
 from telecine.protection import KeyAssignment
@@ -67,8 +67,7 @@ def prove_package(
         evidence_key(package), evidence.model_dump_json(indent=1).encode(), content_type="application/json"
     )
     place.work.put_bytes(evidence_key(package, "html"), page, content_type="text/html")
-    if not evidence.passed:
-        raise PackageRejected(*(broken.sentence for broken in evidence.rejections))
+    evidence.require_passed()
     return report
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import SecretBytes
 
-from packagers.decode import count_samples
+from packagers.decode import STRICT, count_samples, opened_by
 from packagers.evidence.documents import Decoded
 from packagers.evidence.measures import Media
 from packagers.tooling import run_tool
@@ -16,7 +16,6 @@ from telecine.rendition import Loudness
 
 __all__ = ["decode_command", "decode_track"]
 
-_STRICT = ("-xerror", "-err_detect", "explode")  # without them ffmpeg exits with 0 on a wrong key
 _SILENCE_LUFS = -70.0
 _FIGURE = re.compile(r"^\s*(I|LRA|Peak):\s+(-?[\d.]+|-?inf|nan)\s+(?:LUFS|LU|dBFS)", re.MULTILINE)
 
@@ -42,14 +41,7 @@ def decode_track(media: Media, key: SecretBytes | None, folder: Path) -> tuple[D
 
 
 def decode_command(media: Media, key: SecretBytes | None, listing: Path) -> Command:
-    """Decode all of a track into a list of its frames, with one thread: tracks run side by side.
-
-    The key is an option of a concat list in a memory file (an argument would be seen by every user).
-    """
-    quoted = str(media.path.absolute()).replace("'", r"'\''")
-    script = f"ffconcat version 1.0\nfile '{quoted}'\n"
-    if key is not None:
-        script += f"option decryption_key {key.get_secret_value().hex()}\n"
+    """Decode all of a track into a list of its frames, with one thread: tracks run side by side."""
     source = ("-threads", "1", "-f", "concat", "-safe", "0", "-i", "{secret:list}", "-map", "0:0")
     level: str
     shown: tuple[str, ...]
@@ -57,8 +49,9 @@ def decode_command(media: Media, key: SecretBytes | None, listing: Path) -> Comm
         level, shown = "info", ("-af", "ebur128=peak=true:framelog=quiet")
     else:  # nobody sees the pictures: they are wrapped, so that their pixels are not hashed
         level, shown = "error", ("-fps_mode", "passthrough", "-c:v", "wrapped_avframe")
-    argv = ("ffmpeg", "-nostdin", "-y", "-hide_banner", "-nostats", "-v", level, *_STRICT, *source, *shown)
-    return Command((*argv, "-f", "framehash", "-hash", "murmur3", str(listing)), secret_files={"list": script.encode()})
+    argv = ("ffmpeg", "-nostdin", "-y", "-hide_banner", "-nostats", "-v", level, *STRICT, *source, *shown)
+    secret = {"list": opened_by(media.path, key)}
+    return Command((*argv, "-f", "framehash", "-hash", "murmur3", str(listing)), secret_files=secret)
 
 
 def _loudness(said: str) -> Loudness | None:

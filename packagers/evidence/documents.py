@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from telecine.document import Document, ExactSeconds
+from telecine.errors import PackageRejected
 from telecine.protection import Kid
 from telecine.rendition import Loudness, Quality
 
@@ -102,3 +103,8 @@ class EvidenceReport(Document):
     @property
     def passed(self) -> bool:
         return not self.rejections
+
+    def require_passed(self) -> None:
+        """Raises PackageRejected with every breach."""
+        if not self.passed:
+            raise PackageRejected(*(broken.sentence for broken in self.rejections))

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from fractions import Fraction
 
-from packagers.boxes import boxes_in, first_box
-from packagers.pssh import parse_pssh
+from packagers.boxes import boxes_in, decode_time_of, first_box, fragments_of, pssh_in, timescale_of
 from telecine.errors import PackageRejected
 from telecine.protection import Kid
 
@@ -68,17 +67,17 @@ def read_head(content: bytes) -> Head:
     mdia = first_box(trak, b"mdia")
     handler = first_box(mdia, b"hdlr")[8:12]
     entry, scheme, kid = _protection(mdia, handler)
-    cut, delay = _edits(trak, _timescale(first_box(moov, b"mvhd")))
+    cut, delay = _edits(trak, timescale_of(first_box(moov, b"mvhd")))
     trex = first_box(first_box(moov, b"mvex"), b"trex")
     return Head(
-        timescale=_timescale(first_box(mdia, b"mdhd")),
+        timescale=timescale_of(first_box(mdia, b"mdhd")),
         handler=handler.decode(errors="replace"),
         entry=entry,
         cut=cut,
         delay=delay,
         scheme=scheme,
         kid=kid,
-        pssh_kids=_pssh_kids(moov),
+        pssh_kids=frozenset(kid for box in pssh_in(moov) for kid in box.kids),
         sample_ticks=int.from_bytes(trex[12:16]),
         sample_flags=int.from_bytes(trex[20:24]),
     )
@@ -86,17 +85,14 @@ def read_head(content: bytes) -> Head:
 
 def read_run(content: bytes, head: Head) -> Run:
     """Read a media segment of one or more fragments. Raises PackageRejected when it is cut short or has a gap."""
-    trafs = [first_box(body, b"traf") for kind, body in boxes_in(content) if kind == b"moof"]
-    if not trafs:
-        message = "A media segment was expected, but there is no moof box in it."
-        raise PackageRejected(message)
-    start = at = _decode_time(trafs[0])
+    trafs = fragments_of(content)
+    start = at = decode_time_of(trafs[0])
     ticks: list[int] = []
     offsets: list[int] = []
     sync: list[bool] = []
     for traf in trafs:
-        if _decode_time(traf) != at:
-            message = f"A fragment should start at {at} ticks, but starts at {_decode_time(traf)}."
+        if decode_time_of(traf) != at:
+            message = f"A fragment should start at {at} ticks, but starts at {decode_time_of(traf)}."
             raise PackageRejected(message)
         for sample_ticks, flags, offset in _samples(traf, head):
             ticks.append(sample_ticks)
@@ -117,10 +113,6 @@ def read_index(content: bytes) -> tuple[tuple[int, Fraction], ...]:
         message = "A segment index of media was expected, but it is cut short or lists other indexes."
         raise PackageRejected(message)
     return tuple((int.from_bytes(entry[:4]), Fraction(int.from_bytes(entry[4:8]), timescale)) for entry in entries)
-
-
-def _timescale(body: bytes) -> int:
-    return int.from_bytes(body[20:24] if body[0] else body[12:16])
 
 
 def _protection(mdia: bytes, handler: bytes) -> tuple[str, str | None, Kid | None]:
@@ -156,16 +148,6 @@ def _edits(trak: bytes, movie_timescale: int) -> tuple[int, Fraction]:
             return media_time, delay
         delay += Fraction(length, movie_timescale)
     return 0, delay
-
-
-def _pssh_kids(moov: bytes) -> frozenset[Kid]:
-    found = [(len(body) + _HEADER).to_bytes(4) + kind + body for kind, body in boxes_in(moov) if kind == b"pssh"]
-    return frozenset(kid for box in found for kid in parse_pssh(box).kids)
-
-
-def _decode_time(traf: bytes) -> int:
-    tfdt = first_box(traf, b"tfdt")
-    return int.from_bytes(tfdt[4:12] if tfdt[0] else tfdt[4:8])
 
 
 def _samples(traf: bytes, head: Head) -> list[tuple[int, int, int]]:

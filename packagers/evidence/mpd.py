@@ -9,18 +9,17 @@ from urllib.parse import urljoin
 
 from lxml import etree
 
-from packagers.dash import CLEAR_KEY_SCHEME, MP4_PROTECTION
+from packagers.accessories_dash import TILE_SCHEME
+from packagers.dash import CLEAR_KEY_SCHEME, MP4_PROTECTION, TRICK_MODE
 from packagers.evidence.clauses import Rule, fault
 from packagers.evidence.documents import Fault, TrackKind
 from packagers.evidence.offers import Manifest, Offer, Piece, Ref
+from packagers.signals import CENC, CPS
 
 __all__ = ["read_mpd"]
 
 _MPD = "urn:mpeg:dash:schema:mpd:2011"
-_CENC = "urn:mpeg:cenc:2013"
-_LAURLS = ("{https://dashif.org/CPS}Laurl", "{http://dashif.org/guidelines/clearKey}Laurl")
-_TRICK = "http://dashif.org/guidelines/trickmode"
-_TILE = "http://dashif.org/guidelines/thumbnail_tile"
+_LAURLS = (f"{{{CPS}}}Laurl", "{http://dashif.org/guidelines/clearKey}Laurl")
 _PARSER = etree.XMLParser(resolve_entities=False, no_network=True)
 _DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?")
 _FIELD = re.compile(r"\$(RepresentationID|Number|Time|Bandwidth|)(?:%0(\d+)d)?\$")
@@ -120,9 +119,9 @@ def _kind(representation: etree._Element, adaptation_set: etree._Element) -> Tra
     mime = _given(representation, adaptation_set, "mimeType")
     codecs = _given(representation, adaptation_set, "codecs")
     said = {found.get("schemeIdUri") for found in [*adaptation_set, *representation]}
-    if _TRICK in said:
+    if TRICK_MODE in said:
         return "trick"
-    if mime.startswith("image/") or _TILE in said:
+    if mime.startswith("image/") or TILE_SCHEME in said:
         return "image"
     content = adaptation_set.get("contentType") or mime.partition("/")[0]
     if content == "text" or codecs.startswith(("stpp", "wvtt")) or mime in {"application/ttml+xml", "text/vtt"}:
@@ -138,7 +137,7 @@ def _given(representation: etree._Element, adaptation_set: etree._Element, name:
 def _protection(children: list[etree._Element]) -> tuple[frozenset[str], str | None]:
     """KIDs and scheme that the descriptors of a set or representation name."""
     found = [child for child in children if child.tag == f"{{{_MPD}}}ContentProtection"]
-    kids = {one.get(f"{{{_CENC}}}default_KID", "").replace("-", "").lower() for one in found}
+    kids = {one.get(f"{{{CENC}}}default_KID", "").replace("-", "").lower() for one in found}
     scheme = next((one.get("value") for one in found if one.get("schemeIdUri") == MP4_PROTECTION), None)
     return frozenset(kids - {""}), scheme
 
@@ -147,12 +146,12 @@ def _faults_of_protection(adaptation_set: etree._Element, url: str) -> Iterator[
     where = f"{url}, adaptation set {adaptation_set.get('id', '')}".rstrip()
     descriptors = list(adaptation_set.iter(f"{{{_MPD}}}ContentProtection"))
     common = [one for one in descriptors if one.get("schemeIdUri") == MP4_PROTECTION]
-    if descriptors and not any(one.get("value") and one.get(f"{{{_CENC}}}default_KID") for one in common):
+    if descriptors and not any(one.get("value") and one.get(f"{{{CENC}}}default_KID") for one in common):
         yield fault(Rule.DASH_PROTECTION, where, "it has descriptors, but none of mp4protection with a scheme and KID.")
     for one in descriptors:
         if (one.get("schemeIdUri") or "").lower() == CLEAR_KEY_SCHEME:
             licensed = any(one.findtext(name) for name in _LAURLS)
-            if not licensed or one.find(f"{{{_CENC}}}pssh") is not None:
+            if not licensed or one.find(f"{{{CENC}}}pssh") is not None:
                 yield fault(Rule.DASH_CLEAR_KEY, where, "its Clear Key descriptor has no licence URL, or a pssh.")
 
 

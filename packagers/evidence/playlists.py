@@ -1,6 +1,6 @@
 """Reads any playlist of a finished HLS title by the rules of RFC 8216bis and Apple's authoring specification. Pure."""
 
-import base64
+import contextlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -26,8 +26,7 @@ from packagers.evidence.playlist_rules import (
     whole_number,
 )
 from packagers.hls import attributes
-from packagers.playready import playready_kids
-from packagers.pssh import kids_of, parse_pssh
+from packagers.signals import kids_named
 from telecine.drm import KEY_FORMATS
 from telecine.errors import PackageRejected
 from telecine.protection import Kid
@@ -40,7 +39,6 @@ _ONCE = (
     "#EXT-X-VERSION", "#EXT-X-TARGETDURATION", "#EXT-X-PLAYLIST-TYPE", "#EXT-X-ENDLIST", "#EXT-X-MEDIA-SEQUENCE",
     "#EXT-X-INDEPENDENT-SEGMENTS", "#EXT-X-I-FRAMES-ONLY",
 )  # fmt: skip
-_OWN_ASSET = re.compile(r"^skd://[^/]+/([0-9a-f]{32})$")
 _SECONDS = re.compile(r"\d+(\.\d+)?")
 _KINDS: dict[str, TrackKind] = {"AUDIO": "audio", "SUBTITLES": "text", "VIDEO": "video"}
 
@@ -240,22 +238,13 @@ def _kids(found: Mapping[str, str], *, session: bool = False) -> Iterator[Kid]:
 
     A Widevine line with a KEYID is of that key; as a session key it stands for all keys of its box.
     """
-    key_format, uri = found.get("KEYFORMAT"), found.get("URI", "")
+    key_format = found.get("KEYFORMAT", "")
     told = [found["KEYID"].removeprefix("0x").removeprefix("0X").lower()] if found.get("KEYID") else []
     yield from told
-    if key_format == KEY_FORMATS["fairplay"]:
-        yield from _OWN_ASSET.findall(uri)
+    if told and key_format == KEY_FORMATS["widevine"] and not session:
         return
-    try:
-        content = base64.b64decode(uri.partition(",")[2], validate=True)
-        if key_format == KEY_FORMATS["clearkey"]:
-            yield content.hex()
-        elif key_format == KEY_FORMATS["playready"]:
-            yield from playready_kids(content)
-        elif key_format == KEY_FORMATS["widevine"] and (session or not told):
-            yield from kids_of(parse_pssh(content))
-    except (PackageRejected, ValueError):
-        return
+    with contextlib.suppress(PackageRejected, ValueError):
+        yield from kids_named(key_format, found.get("URI", ""))
 
 
 def _scheme(keys: Iterable[Mapping[str, str]]) -> str | None:

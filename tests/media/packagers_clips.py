@@ -1,6 +1,7 @@
 """Small real renditions for packaging: two picture sizes and two sounds, closed GOPs on one grid."""
 
 import atexit
+import hashlib
 import shutil
 import subprocess
 from fractions import Fraction
@@ -11,6 +12,8 @@ from tempfile import mkdtemp
 from pydantic import SecretBytes
 
 from packagers.plan import Licences
+from packagers.text import normalise_text
+from packagers.verify import examine
 from packagers.work import PackageRequest
 from profiles.models import PackagingProfile
 from telecine.keystore import SealedKeyStore
@@ -18,6 +21,7 @@ from telecine.media import FrameRate
 from telecine.rendition import Rendition, RenditionSet
 from telecine.storage.keys import sha256_of_file
 from telecine.storage.local import LocalStore
+from telecine.text import TextSource, TextTrack
 from telecine.tools import tool_path
 
 FRAMES, GOP, SEGMENT = 120, 24, 48
@@ -93,6 +97,32 @@ class Bench:
 
     def content_keys(self):
         return self.keys.keys(self.request.keys)
+
+
+class GrantedKeys:
+    """A licence source that grants what a key store holds of a title."""
+
+    def __init__(self, keys, title=TITLE) -> None:
+        self._keys, self._title = keys, title
+
+    def keys(self, kids):
+        return {kid: self._keys.key(self._title, kid).key for kid in kids}
+
+
+def verify(package, renditions, licences, store, work_dir):
+    """The report of a package that passes. Raises PackageRejected with every breach of one that does not."""
+    report = examine(package, renditions, licences, store, work_dir)
+    report.evidence.require_passed()
+    return report
+
+
+def text_track(store, content: str, language: str, kind: str = "subtitles") -> TextTrack:
+    """A text as a title's request brings it to a package, kept in ``store``."""
+    found = normalise_text(content.encode(), "x", TextSource(uri="file:///x", language=language, kind=kind), DURATION)
+    sha256 = hashlib.sha256(found.content).hexdigest()
+    store.put_bytes(f"texts/{sha256}.vtt", found.content, content_type="text/vtt")
+    named = {"name": found.name, "kind": found.kind, "language": found.language, "title": found.title}
+    return TextTrack(**named, key=f"texts/{sha256}.vtt", sha256=sha256, cues=found.cues)
 
 
 def _rendition(store, name, **facts) -> Rendition:

@@ -1,18 +1,15 @@
 """Text, thumbnails and chapters, from files beside a master to a proven package."""
 
-import hashlib
 import sys
 from pathlib import Path
 
 import pytest
 from lxml import etree
 
-from packagers.text import normalise_text
-from packagers.verify import verify
 from packagers.work import package
 from profiles.models import PackagingProfile, ThumbnailPolicy
 from telecine.errors import PackageRejected
-from telecine.text import Accessories, Chapter, TextSource, TextTrack
+from telecine.text import Accessories, Chapter
 
 SRT = "1\n00:00:00,500 --> 00:00:03,000\n<i>Hello</i> & you\n\n2\n00:00:03,200 --> 00:00:09,000\nשלום\n"  # noqa: RUF001 - Hebrew
 SCC = (
@@ -20,29 +17,9 @@ SCC = (
     "00:00:03:00\t942c 942c\n"
 )
 sys.path.insert(0, str(Path(__file__).parent))
-from packagers_clips import DURATION, Bench  # noqa: E402
+from packagers_clips import DURATION, Bench, GrantedKeys, text_track, verify  # noqa: E402
 
 MPD = "{urn:mpeg:dash:schema:mpd:2011}"
-
-
-class Granted:
-    """A licence source that grants what a key store holds."""
-
-    def __init__(self, bench) -> None:
-        self.bench = bench
-
-    def keys(self, kids):
-        return {kid: self.bench.keys.key(self.bench.request.title_id, kid).key for kid in kids}
-
-
-def text_track(store, content: str, language: str, kind: str = "subtitles") -> TextTrack:
-
-    source = TextSource(uri="file:///x", language=language, kind=kind)
-    found = normalise_text(content.encode(), "x", source, DURATION)
-    sha256 = hashlib.sha256(found.content).hexdigest()
-    store.put_bytes(f"texts/{sha256}.vtt", found.content, content_type="text/vtt")
-    named = {"name": found.name, "kind": found.kind, "language": found.language, "title": found.title}
-    return TextTrack(**named, key=f"texts/{sha256}.vtt", sha256=sha256, cues=found.cues)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +42,7 @@ def made(tmp_path_factory):
 
 def test_a_package_with_texts_thumbnails_and_chapters_is_proven(made):
     bench, request, found = made
-    verify(found, request.renditions, Granted(bench), bench.store, bench.work_dir)
+    verify(found, request.renditions, GrantedKeys(bench.keys), bench.store, bench.work_dir)
     paths = {entry.path: entry.content_type for entry in found.inventory.entries}
     assert paths["text/en/init.mp4"] == "application/mp4"
     assert paths["text/en-sdh/1.vtt"] == "text/vtt"
@@ -90,4 +67,4 @@ def test_a_corrupt_text_segment_is_caught(made):
     bench, request, found = made
     bench.store.put_bytes(found.prefix + "text/en/1.m4s", b"no", content_type="application/mp4")
     with pytest.raises(PackageRejected, match=r"text/en/1\.m4s"):
-        verify(found, request.renditions, Granted(bench), bench.store, bench.work_dir)
+        verify(found, request.renditions, GrantedKeys(bench.keys), bench.store, bench.work_dir)

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from packagers.verify import verify
 from packagers.work import package
 from telecine.keys.master import MasterKeyFile
 from telecine.keys.rotation import rotate
@@ -13,19 +12,9 @@ from telecine.keystore import SealedKeyStore
 from telecine.storage.local import LocalStore
 
 sys.path.insert(0, str(Path(__file__).parent))
-from packagers_clips import Bench
+from packagers_clips import Bench, GrantedKeys, verify
 
 pytestmark = pytest.mark.media
-
-
-class GrantedKeys:
-    """A licence source that grants what a key store holds."""
-
-    def __init__(self, keys, title) -> None:
-        self._keys, self._title = keys, title
-
-    def keys(self, kids):
-        return {kid: self._keys.key(self._title, kid).key for kid in kids}
 
 
 def test_new_keys_make_a_new_version_and_a_new_master_key_none(tmp_path):

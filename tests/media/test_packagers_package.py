@@ -15,7 +15,6 @@ from packagers.plan import plan_package
 from packagers.pssh import COMMON_SYSTEM, PLAYREADY, WIDEVINE, kids_of
 from packagers.readback import read_dash, read_master, read_playlist
 from packagers.shaka import package_command
-from packagers.verify import verify
 from packagers.work import package
 from telecine.document import digest_of
 from telecine.errors import NotFound, PackageRejected, ToolFailed
@@ -24,7 +23,7 @@ from telecine.publication import Inventory, Package
 from telecine.tools import tool_path
 
 sys.path.insert(0, str(Path(__file__).parent))
-from packagers_clips import DURATION, FRAMES, LICENCE_URL, LICENCES, SEGMENT, TITLE, Bench, clips
+from packagers_clips import DURATION, FRAMES, LICENCE_URL, LICENCES, SEGMENT, Bench, GrantedKeys, clips, verify
 
 pytestmark = pytest.mark.media
 
@@ -37,16 +36,6 @@ exit 1
 
 def made(bench: Bench) -> Package:
     return package(bench.request, bench.keys, bench.store, bench.work_dir)
-
-
-class GrantedKeys:
-    """A licence source that grants what a key store holds."""
-
-    def __init__(self, keys) -> None:
-        self._keys = keys
-
-    def keys(self, kids):
-        return {kid: self._keys.key(TITLE, kid).key for kid in kids}
 
 
 def proven(bench: Bench, package: Package, keys=None):
