@@ -36,7 +36,10 @@ class Stage(StrEnum):
 
 
 class TitleRecord(Document):
-    """One title as the registry knows it. ``live`` stays set while a newer version is being made."""
+    """One title as the registry knows it. ``live`` stays set while a newer version is being made.
+
+    ``held``: nothing more of it is started; ``remaining_s``: forecast wall seconds it needs when served first.
+    """
 
     title_id: TitleId
     name: str
@@ -54,6 +57,8 @@ class TitleRecord(Document):
     documents: dict[str, str]
     created_at: UtcTime
     updated_at: UtcTime
+    held: bool = False
+    remaining_s: float | None = None
 
 
 class JobState(StrEnum):

@@ -164,4 +164,6 @@ def _record(row: TitleRow) -> TitleRecord:
         documents=row.documents or {},
         created_at=row.created_at,
         updated_at=row.updated_at,
+        held=row.held,
+        remaining_s=row.remaining_s,
     )

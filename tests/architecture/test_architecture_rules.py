@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ["telecine", "encoders", "packagers", "profiles", "origin", "edge", "playback", "pipeline", "dags"]
+PACKAGES = ["telecine", "encoders", "packagers", "profiles", "origin", "edge", "playback", "pipeline", "board", "dags"]
 SOURCES = sorted(
     path for package in PACKAGES for path in (ROOT / package).rglob("*.py") if "node_modules" not in path.parts
 )

@@ -1,0 +1,1 @@
+"""The release board: pages and REST interface for release managers and content ops, in one ASGI application."""
