@@ -4,21 +4,14 @@ Each loads the session's own manifest with the playback token, and asks for a li
 """
 
 import json
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
-__all__ = ["LIBRARIES", "page_server"]
+from tests.media.players import BOX, CONTROLS, LIBRARIES, serving
 
-_ROOT = Path(__file__).parents[2]
-LIBRARIES = {
-    "shaka": _ROOT / "playback/web/node_modules/shaka-player/dist/shaka-player.compiled.js",
-    "hls.js": _ROOT / "tests/players/node_modules/hls.js/dist/hls.min.js",
-    "dash.js": _ROOT / "tests/players/node_modules/dashjs/dist/modern/umd/dash.all.min.js",
-}
+__all__ = ["page_server"]
+
 _PAGE = """<!doctype html><meta charset="utf-8"><video id="video" muted></video><div id="captions"></div>
 <script src="/library.js"></script><script>
 const session = %s, manifest = %s;
@@ -41,11 +34,6 @@ window.seen = () => ({ t: video.currentTime, frames: video.getVideoPlaybackQuali
 %s
 </script>"""
 _SHAKA = """
-const COMMON = "1077efecc0b24d02ace33c1e52e2fb4b";
-const bytes = (hex) => hex.match(/../g).map((digits) => parseInt(digits, 16));
-const word = (number) => [number >> 24, number >> 16, number >> 8, number].map((part) => part & 255);
-const box = (kids) => new Uint8Array([...word(36 + 16 * kids.length), ...bytes("70737368" + "01000000" + COMMON),
-  ...word(kids.length), ...kids.flatMap(bytes), ...word(0)]);
 const player = new shaka.Player();
 const { LICENSE } = shaka.net.NetworkingEngine.RequestType;
 const drm = manifest.endsWith(".mpd") ? { servers: { "org.w3.clearkey": session.license_url } }
@@ -63,13 +51,6 @@ player.attach(video).then(() => {
   });
   return player.load(manifest);
 }).then(() => video.play()).catch((error) => { window.failed = String(error.code || error); });
-const languages = (tracks) => tracks.map((one) => one.language);
-window.offered = () => ({ audio: languages(player.getAudioTracks()), text: languages(player.getTextTracks()),
-  images: player.getImageTracks().length, trick: null });
-window.listen = (language) => player.selectAudioTrack(
-  player.getAudioTracks().find((one) => one.language === language));
-window.read = (language) => player.selectTextTrack(player.getTextTracks().find((one) => one.language === language));
-window.seekInPictures = () => player.trickPlay(2, true);
 """
 _HLS = """
 const player = new Hls({ emeEnabled: true, drmSystems: { "org.w3.clearkey": { licenseUrl: session.license_url } },
@@ -87,13 +68,6 @@ player.on(Hls.Events.ERROR, (_, told) => { if (told.fatal) window.failed = told.
 player.on(Hls.Events.MANIFEST_PARSED, () => video.play());
 player.loadSource(manifest);
 player.attachMedia(video);
-window.offered = () => ({ audio: player.audioTracks.map((one) => one.lang),
-  text: player.subtitleTracks.map((one) => one.lang), images: 0, trick: player.iframeVariants.length });
-window.listen = (language) => { player.audioTrack = player.audioTracks.findIndex((one) => one.lang === language); };
-window.read = (language) => {
-  player.subtitleTrack = player.subtitleTracks.findIndex((one) => one.lang === language);
-  player.subtitleDisplay = true;
-};
 """
 _DASH = """
 const player = dashjs.MediaPlayer().create();
@@ -113,42 +87,14 @@ player.attachView(video);
 player.attachTTMLRenderingDiv(document.getElementById("captions"));
 player.setAutoPlay(true);
 player.attachSource(manifest);
-const named = (kind) => player.getTracksFor(kind).map((one) => one.lang);
-const trick = (track) => track.essentialProperties.some((one) => one.schemeIdUri.endsWith("/trickmode"));
-window.offered = () => ({ audio: named("audio"), text: named("text"), images: player.getTracksFor("image").length,
-  trick: player.getTracksFor("video").filter(trick).length });
-window.listen = (language) => player.setCurrentTrack(player.getTracksFor("audio").find((one) => one.lang === language));
-window.read = (language) => {
-  player.setTextTrack(player.getTracksFor("text").findIndex((one) => one.lang === language));
-  player.enableText(true);
-};
 """
-_SCRIPTS = {"shaka": _SHAKA, "hls.js": _HLS, "dash.js": _DASH}
+_SCRIPTS = {"shaka": BOX + _SHAKA, "hls.js": _HLS, "dash.js": _DASH}
 
 
 @contextmanager
 def page_server(player: str, session: Mapping[str, Any], manifest: str) -> Iterator[str]:
     """Address of a page, on an origin of its own, that plays ``manifest`` of an opened session with ``player``."""
-    page = _PAGE % (json.dumps(session), json.dumps(manifest), _SCRIPTS[player])
-    library = LIBRARIES[player].read_bytes()
-
-    class Answer(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            is_page = self.path == "/"
-            content = page.encode() if is_page else library
-            self.send_response(200 if is_page or self.path == "/library.js" else 404)
-            self.send_header("Content-Type", "text/html" if is_page else "text/javascript")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://localhost:{server.server_port}/"
-    finally:
-        server.shutdown()
-        server.server_close()
+    page = _PAGE % (json.dumps(session), json.dumps(manifest), _SCRIPTS[player] + CONTROLS[player])
+    files = {"/": (page.encode(), "text/html"), "/library.js": (LIBRARIES[player].read_bytes(), "text/javascript")}
+    with serving(files.__getitem__) as port:
+        yield f"http://localhost:{port}/"

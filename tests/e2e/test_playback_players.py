@@ -3,7 +3,6 @@
 shaka-player plays both manifests, hls.js is a player of HLS, dash.js of DASH: what they say of the other is asserted.
 """
 
-import hashlib
 import json
 import os
 import subprocess
@@ -20,7 +19,6 @@ import pytest
 from playwright.sync_api import sync_playwright
 from pydantic import SecretStr
 
-from packagers.text import normalise_text
 from packagers.work import package
 from playback.entitlements import Entitlement
 from playback.tokens import user_token
@@ -29,11 +27,11 @@ from telecine.publication import Edge, Pointer
 from telecine.registry.repository import Registry
 from telecine.settings import Settings
 from telecine.storage.local import LocalStore
-from telecine.text import Accessories, TextSource, TextTrack
 from telecine.title import SubmitRequest
-from tests.e2e.playback_players import LIBRARIES, page_server
+from tests.e2e.playback_players import page_server
 from tests.e2e.playback_stand import free_port, redis_server, static_edge, wait_for_port
-from tests.media.packagers_clips import DURATION, FRAMES, Bench
+from tests.media.packagers_clips import FRAMES
+from tests.media.players import FLAGS, LIBRARIES, full_bench, full_request
 
 pytestmark = [pytest.mark.media, pytest.mark.server]
 
@@ -44,9 +42,6 @@ REFUSALS = [("hls.js", "dash", "manifestParsingError"), ("dash.js", "hls", "10")
 """10 is dash.js's MANIFEST_LOADER_PARSING_FAILURE_ERROR_CODE."""
 TRICK_TRACKS = {"shaka": None, "hls.js": 1, "dash.js": 0}
 """Tracks of key frames that applications are told of: shaka-player keeps its own, dash.js leaves them out."""
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--mute-audio"]
-FLAGS += ["--autoplay-policy=no-user-gesture-required"]
-SRT = "1\n00:00:00,000 --> 00:00:05,000\nHello\n"
 
 
 @dataclass(frozen=True)
@@ -112,21 +107,14 @@ def stand(tmp_path_factory):
 def _publish(settings: Settings, registry: Registry, scheme: str, root: Path, work: Path) -> None:
     """A title of two languages, subtitles, thumbnails and tracks of key frames, live under ``root``."""
     title = f"card-{scheme}"
-    packaging = {"trick_play": True, "thumbnails": {"every_s": 1, "columns": 2, "rows": 2}}
-    bench = Bench(work, scheme=scheme, packaging=packaging, sound=("stereo", "stereo-high"))
+    bench = full_bench(work, scheme)
     keys = SealedKeyStore(LocalStore(settings.data_dir / "keys"), load_or_create_master_key(settings.kek_file))
     assignment = keys.assign(title, sorted({one.label for one in bench.renditions.renditions}))
-    spoken = tuple(
-        one.model_copy(update={"language": "fra"}) if one.name == "stereo-high" else one
-        for one in bench.renditions.renditions
-    )
-    asked = bench.request.model_copy(
+    asked = full_request(bench).model_copy(
         update={
             "title_id": title,
             "keys": assignment,
             "licence_url": f"{settings.playback_url}/v1/licenses/clearkey",
-            "renditions": bench.renditions.model_copy(update={"renditions": spoken}),
-            "accessories": Accessories(texts=(_subtitles(bench.store),), duration=DURATION),
         }
     )
     made = package(asked, keys, bench.store, bench.work_dir)
@@ -145,14 +133,6 @@ def _publish(settings: Settings, registry: Registry, scheme: str, root: Path, wo
         live_at=datetime.now(UTC),
     )
     registry.set_live(title, pointer)
-
-
-def _subtitles(store: LocalStore) -> TextTrack:
-    found = normalise_text(SRT.encode(), "x", TextSource(uri="file:///x", language="en"), DURATION)
-    sha256 = hashlib.sha256(found.content).hexdigest()
-    store.put_bytes(f"texts/{sha256}.vtt", found.content, content_type="text/vtt")
-    named = {"name": found.name, "kind": found.kind, "language": found.language, "title": found.title}
-    return TextTrack(**named, key=f"texts/{sha256}.vtt", sha256=sha256, cues=found.cues)
 
 
 @contextmanager

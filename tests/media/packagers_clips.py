@@ -98,6 +98,10 @@ class Bench:
     def content_keys(self):
         return self.keys.keys(self.request.keys)
 
+    def secrets(self) -> dict[str, bytes]:
+        """Every key of the package by its KID."""
+        return {key.kid: key.key.get_secret_value() for key in self.content_keys()}
+
 
 class GrantedKeys:
     """A licence source that grants what a key store holds of a title."""
