@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from telecine.document import Sha256
+from telecine.durable import survive_power_cut
 from telecine.errors import MissingRequirement, Unavailable
 from telecine.publication import FillReceipt
 from telecine.storage.keys import checked_key, sha256_of_file
@@ -75,7 +76,7 @@ class EdgeFiles:
     def settle(self, keys: list[str]) -> None:
         """Have the names of these files survive a power cut, as their content does already."""
         for folder in sorted({self.path(key).parent for key in keys}):
-            _flush(folder)
+            survive_power_cut(folder)
 
     def pointers(self) -> Iterator[str]:
         """Keys of all pointers held."""
@@ -103,7 +104,7 @@ class EdgeFiles:
     def _place(self, key: str, part: Path, digest: Sha256 | None) -> None:
         target = self.path(key)
         target.parent.mkdir(parents=True, exist_ok=True)
-        _flush(part)
+        survive_power_cut(part)
         if digest is not None:
             # a mutable file has no sidecar: between the two renames a viewer could be given the old bytes under
             # the new ETag, and would be told "not modified" until the next change
@@ -111,11 +112,3 @@ class EdgeFiles:
             etag.write_text(f'"{digest}"')
             etag.replace(target.with_name(target.name + ".etag"))
         part.replace(target)
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

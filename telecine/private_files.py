@@ -4,9 +4,10 @@ import os
 import secrets
 from pathlib import Path
 
+from telecine.durable import survive_power_cut
 from telecine.errors import MissingRequirement
 
-__all__ = ["read_private", "sync_folder", "write_private"]
+__all__ = ["read_private", "write_private"]
 
 _OTHERS = 0o077
 
@@ -23,7 +24,7 @@ def write_private(path: Path, content: str | bytes) -> None:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
-    sync_folder(path.parent)
+    survive_power_cut(path.parent)
 
 
 def read_private(path: Path, what: str) -> bytes:
@@ -37,12 +38,3 @@ def read_private(path: Path, what: str) -> bytes:
         message = f"{path} holds {what} but others can read it: run 'chmod 600 {path}'."
         raise MissingRequirement(message)
     return path.read_bytes()
-
-
-def sync_folder(folder: Path) -> None:
-    """Have the names in a folder survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

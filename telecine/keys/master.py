@@ -12,8 +12,9 @@ from typing import Protocol
 
 from pydantic import SecretBytes
 
+from telecine.durable import survive_power_cut
 from telecine.errors import MissingRequirement
-from telecine.private_files import read_private, sync_folder, write_private
+from telecine.private_files import read_private, write_private
 
 __all__ = ["FixedMasterKey", "MasterKeyFile", "MasterKeys", "load_or_create_master_key", "master_key_id"]
 
@@ -85,7 +86,7 @@ class MasterKeyFile:
             yield _read(self._path)
             with self._locked(fcntl.LOCK_EX):  # nor does the old key go while somebody holds a title read before
                 self._old.unlink()
-                sync_folder(self._path.parent)
+                survive_power_cut(self._path.parent)
 
     def _switch(self) -> None:
         """Every step leaves files that open everything. The old key is set aside before the new one takes its place."""
@@ -96,9 +97,9 @@ class MasterKeyFile:
         _read(self._next)
         if not self._old.exists():
             os.link(self._path, self._old)
-            sync_folder(self._path.parent)
+            survive_power_cut(self._path.parent)
         self._next.replace(self._path)
-        sync_folder(self._path.parent)
+        survive_power_cut(self._path.parent)
 
     @contextmanager
     def _locked(self, kind: int) -> Iterator[None]:

@@ -3,7 +3,6 @@
 import contextlib
 import fcntl
 import hashlib
-import os
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from telecine.document import Sha256
+from telecine.durable import survive_power_cut
 from telecine.errors import NotFound, PreconditionFailed, Unavailable
 from telecine.storage.keys import checked_key, sha256_of_file
 from telecine.storage.port import StoredObject
@@ -37,7 +37,7 @@ class LocalStore:
             if sha256 is not None and digest != sha256:
                 message = f"{path} changed while it was stored as {key}."
                 raise PreconditionFailed(message)
-            _flush(part)
+            survive_power_cut(part)
             with self._locked():
                 return self._place(key, part, digest, content_type)
 
@@ -53,7 +53,7 @@ class LocalStore:
         checked_key(key)
         with self._incoming() as part:
             part.write_bytes(content)
-            _flush(part)
+            survive_power_cut(part)
             with self._locked():
                 present = self._find(key)
                 if if_none_match and present is not None:
@@ -115,7 +115,7 @@ class LocalStore:
         meta.unlink(missing_ok=True)
         size = part.stat().st_size
         part.replace(target)
-        _flush(target.parent)
+        survive_power_cut(target.parent)
         description = part.with_suffix(".meta")
         description.write_text(f"{digest}\n{content_type}\n")
         description.replace(meta)
@@ -168,12 +168,3 @@ class LocalStore:
         with (self._root / ".lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
             yield
-
-
-def _flush(path: Path) -> None:
-    """Have a file's or a folder's content survive a power cut."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
