@@ -11,13 +11,13 @@ from datetime import datetime, timedelta
 
 from encoders.documents import VideoJob
 from encoders.leases import JobResult, Lease, LeaseBoard
-from encoders.order import broker_priority, dispatch_order, title_order
 from encoders.routing import on_cpu
 from telecine.log import get_logger
+from telecine.order import Urgency, is_shared, neediest, urgency
 from telecine.registry.queue import EncodeQueue, QueuedJob, new_holder
 from telecine.registry.records import JobRecord, JobState
 
-__all__ = ["MAX_FAILURES", "MAX_SENDS", "Decision", "Dispatcher", "Observation", "decide"]
+__all__ = ["MAX_FAILURES", "MAX_SENDS", "Decision", "Dispatcher", "Observation", "decide", "dispatch_order"]
 
 log = get_logger(__name__)
 
@@ -42,7 +42,10 @@ _NO_GPU = "no GPU worker was up"
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What a dispatcher sees of one queue at one moment."""
+    """What a dispatcher sees of one queue at one moment.
+
+    ``turn``: dispatches so far; of them the classes behind the first get the ``share``.
+    """
 
     jobs: Sequence[QueuedJob]
     leases: Mapping[str, Lease]
@@ -50,13 +53,16 @@ class Observation:
     slots: int
     now: datetime
     lease_s: float
+    turn: int = 0
+    share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What to do: lists of jobs by what happens to them.
 
-    ``rerouted``: for the CPU now, with the reason; ``postponed``: tried again later, at no fault of theirs.
+    ``rerouted``: for the CPU now, with the reason; ``postponed``: tried again later, at no fault of theirs; ``ahead``:
+    digests of ``send`` that overtake what waits in the broker, ``shared``: those that are there by their share.
     """
 
     done: tuple[str, ...]
@@ -67,6 +73,8 @@ class Decision:
     send: tuple[QueuedJob, ...]
     rerouted: tuple[tuple[str, str], ...] = ()
     postponed: tuple[tuple[str, str], ...] = ()
+    ahead: frozenset[str] = frozenset()
+    shared: frozenset[str] = frozenset()
 
 
 def decide(seen: Observation) -> Decision:
@@ -88,18 +96,69 @@ def decide(seen: Observation) -> Decision:
     over = {*done, *(d for d, _ in (*failed, *ended.rerouted, *ended.postponed))}
     retried = {*lost, *(d for d, _ in ended.again)}
     waiting = [q for d, q in jobs.items() if d not in over and (q.job.state == JobState.WAITING or d in retried)]
-    outstanding = running + len(silent) - len(lost) - len(hopeless)
-    room = max(0, seen.slots + _SPARE - outstanding) if seen.slots else 0
+    broker = [jobs[d] for d in silent if d not in retried and d not in hopeless]
+    under_way = [jobs[d] for d in sent if d in seen.leases and d not in seen.results]
+    chosen = _Choice.of([q for q in waiting if not q.place.held], under_way, broker, seen)
     return Decision(
         done=done,
         failed=failed,
         again=tuple(ended.again),
         lost=tuple(lost),
         still_queued=tuple(still_queued),
-        send=tuple(sorted(waiting, key=dispatch_order)[:room]),
+        send=tuple(chosen.send),
         rerouted=tuple(ended.rerouted),
         postponed=tuple(ended.postponed),
+        ahead=frozenset(chosen.ahead),
+        shared=frozenset(chosen.shared),
     )
+
+
+def dispatch_order(queued: QueuedJob) -> tuple[Urgency, int]:
+    """Sort key of jobs: the urgency of the title, then the place in the title."""
+    return (urgency(queued.place), queued.job.position)
+
+
+@dataclass(slots=True)
+class _Choice:
+    """Which waiting jobs are sent now, as they are chosen one after the other."""
+
+    send: list[QueuedJob] = field(default_factory=list)
+    ahead: list[str] = field(default_factory=list)
+    shared: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(
+        cls, waiting: list[QueuedJob], running: list[QueuedJob], broker: list[QueuedJob], seen: Observation
+    ) -> "_Choice":
+        """Fill the room there is; then let what is more urgent than all that waits in the broker overtake it."""
+        made = cls()
+        if not seen.slots:
+            return made
+        left = sorted(waiting, key=dispatch_order)
+        room = seen.slots + _SPARE - len(running) - len(broker)
+        ranks = {queued.place.priority.rank for queued in (*running, *broker)}
+        for _ in range(room):
+            if not left:
+                break
+            made._take(left, ranks, seen)
+        if left and room <= 0 and broker:
+            most_urgent = min(urgency(queued.place) for queued in broker)
+            for queued in left[:_SPARE]:
+                if urgency(queued.place) < most_urgent:
+                    made.send.append(queued)
+                    made.ahead.append(queued.job.digest)
+        return made
+
+    def _take(self, left: list[QueuedJob], ranks: set[int], seen: Observation) -> None:
+        index = 0
+        # the first class is at work already: it never waits for a share
+        if is_shared(seen.turn + len(self.send), seen.share) and left[0].place.priority.rank in ranks:
+            needy = neediest(queued.place for queued in left)
+            if needy is not None:
+                index = next(n for n, queued in enumerate(left) if queued.place.title_id == needy.title_id)
+                self.shared.append(left[index].job.digest)
+        ranks.add(left[index].place.priority.rank)
+        self.send.append(left.pop(index))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,16 +202,25 @@ def _judge_silent(
 class Dispatcher:
     """Runs ``decide`` against the registry, the lease board and the broker.
 
-    ``send(queued, priority)`` hands one job to the broker; it raises Unavailable when the broker is away.
+    ``send(queued, priority)`` hands one job to the broker; it raises Unavailable when the broker is away. ``share``: of
+    all dispatches, what the classes behind the first get.
     """
 
     def __init__(
-        self, queue: EncodeQueue, board: LeaseBoard, send: Callable[[QueuedJob, int], None], *, lease_s: float
+        self,
+        queue: EncodeQueue,
+        board: LeaseBoard,
+        send: Callable[[QueuedJob, int], None],
+        *,
+        lease_s: float,
+        share: float = 0.0,
     ) -> None:
         self._queue = queue
         self._board = board
         self._send = send
         self._lease_s = lease_s
+        self._share = share
+        self._turn = 0
         self._holder = new_holder()
         self._turn_renewed = self._counted = float("-inf")
         self._known: dict[str, int] = {}
@@ -166,7 +234,7 @@ class Dispatcher:
             return True
         slots = self._slots()
         # as many as there may be room for; each of several titles may hold the same jobs
-        jobs = self._queue.open_jobs(title_order, _SPARE + max(slots.values()))
+        jobs = self._queue.open_jobs(_SPARE + max(slots.values()))
         ended = False
         for name in _QUEUES:
             mine = [queued for queued in jobs if _queue_of(queued.job, slots) == name]
@@ -188,7 +256,10 @@ class Dispatcher:
         now = time.monotonic()
         if now < self._turn_renewed + _TURN_S / 2:
             return True
-        taken = self._queue.take_turn(self._holder, _TURN_S)
+        had_it = self._turn_renewed > float("-inf")
+        taken = self._queue.take_turn(self._holder, _TURN_S, self._turn if had_it else None)
+        if taken and not had_it:
+            self._turn = self._queue.turn()
         self._turn_renewed = now if taken else float("-inf")
         return taken
 
@@ -201,6 +272,8 @@ class Dispatcher:
             slots=slots,
             now=now,
             lease_s=self._lease_s,
+            turn=self._turn,
+            share=self._share,
         )
 
     def _apply(self, decision: Decision, queue: str) -> None:
@@ -222,8 +295,11 @@ class Dispatcher:
             if queue != queued.job.queue:
                 self._to_cpu(digest, bodies, _NO_GPU)
             job = queued.job.model_copy(update={"queue": queue})
-            self._send(queued.model_copy(update={"job": job, "body": bodies[digest]}), broker_priority(queued))
+            self._send(
+                queued.model_copy(update={"job": job, "body": bodies[digest]}), _broker_priority(queued, decision)
+            )
             self._queue.mark_sent(digest)
+            self._turn += 1
 
     def _bodies(self, decision: Decision) -> dict[str, str]:
         digests = [*(digest for digest, _ in decision.rerouted), *(queued.job.digest for queued in decision.send)]
@@ -240,3 +316,11 @@ def _queue_of(job: JobRecord, slots: Mapping[str, int]) -> str:
     """The queue a job is dispatched to: while no GPU worker is up, CPU slots that are free take what may fall back."""
     homeless = job.may_fall_back and job.state == JobState.WAITING and not slots[job.queue]
     return "cpu" if homeless else job.queue
+
+
+def _broker_priority(queued: QueuedJob, decision: Decision) -> int:
+    """Celery's priority on Redis, 0 first: by class, what overtakes before what is there, a share before all."""
+    digest = queued.job.digest
+    if digest in decision.shared:
+        return 0
+    return queued.place.priority.rank * 2 + (1 if digest not in decision.ahead else 0)

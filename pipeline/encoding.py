@@ -31,7 +31,10 @@ class QueuedEncode:
         self._store = place.work
         self._queue = EncodeQueue(place.registry)
         self._board = LeaseBoard(place.settings.redis_url, place.settings.lease_s)
-        self._dispatcher = Dispatcher(self._queue, self._board, send_job, lease_s=place.settings.lease_s)
+        settings = place.settings
+        self._dispatcher = Dispatcher(
+            self._queue, self._board, send_job, lease_s=settings.lease_s, share=settings.low_share
+        )
 
     def start(self, plan: EncodePlan) -> None:
         """Enqueue every job whose output is not in the store yet; from now on this attempt is the one that counts."""

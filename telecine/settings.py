@@ -109,6 +109,9 @@ class Settings(BaseSettings):
         description="threads of one encoder; above 1, x264 under a VBV does not give the same bytes on every run",
     )
     lease_s: float = Field(default=15, gt=0, description="a chunk silent for this long is dispatched again")
+    low_share: float = Field(
+        default=0.05, ge=0, le=0.5, description="of all dispatches, what classes behind the most urgent one get"
+    )
     chunk_seconds: int = Field(default=30, ge=2, description="length of a chunk, rounded up to whole segments")
     vmaf_subsample: int = Field(default=0, ge=0, description="measure every n-th frame; 0: chosen by length")
     mpd_schema: Path | None = Field(

@@ -212,10 +212,11 @@ class NoticeRow(Base):
 
 
 class DispatcherRow(Base):
-    """One row: who dispatches now, and until when. Others may take over after that."""
+    """One row: who dispatches now, and until when. Others may take over after that. ``turn``: dispatches so far."""
 
     __tablename__ = "dispatcher"
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     holder: Mapped[str] = mapped_column(String(64))
     until: Mapped[datetime] = mapped_column(UtcDateTime)
+    turn: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))

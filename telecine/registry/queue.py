@@ -1,7 +1,7 @@
 """The encode queue in the registry: what waits, what was sent, what is done. One transaction a call."""
 
 import uuid
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,12 +12,13 @@ from sqlalchemy.orm import Session
 
 from telecine.document import Document
 from telecine.errors import EncodeFailed
+from telecine.order import Line, Place
 from telecine.registry.models import DispatcherRow, JobRow, TitleRow
 from telecine.registry.records import JobRecord, JobState
 from telecine.registry.repository import Registry
 from telecine.title import Priority
 
-__all__ = ["EncodeQueue", "FollowedTitle", "NewJob", "QueuedJob", "Tally", "new_holder", "raise_for_failed"]
+__all__ = ["EncodeQueue", "NewJob", "QueuedJob", "Tally", "new_holder", "raise_for_failed"]
 
 _QUEUES = ("cpu", "gpu")
 _COLUMNS = tuple(getattr(JobRow, name) for name in JobRecord.model_fields)
@@ -37,22 +38,11 @@ class NewJob(Document):
     may_fall_back: bool = False
 
 
-class FollowedTitle(Document):
-    """A title whose encode somebody follows, with all that its place in the order depends on."""
-
-    title_id: str
-    priority: Priority
-    launch_at: datetime | None
-    submitted_at: datetime
-
-
 class QueuedJob(Document):
-    """A job that could be sent, with all that its place in the order depends on. Bodies are asked for by digest."""
+    """A job that could be sent, and its title's place in the order. Bodies are asked for by digest."""
 
     job: JobRecord
-    priority: Priority
-    launch_at: datetime | None
-    submitted_at: datetime
+    place: Place
     body: str = ""
 
 
@@ -79,6 +69,7 @@ class EncodeQueue:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
+        self._line = Line()
 
     def enqueue(
         self, title_id: str, jobs: Sequence[NewJob], present: Container[str], attempt: str | None = None
@@ -132,39 +123,49 @@ class EncodeQueue:
             session.execute(delete(JobRow).where(JobRow.title_id == title_id))
             return tuple(sorted(found))
 
-    def take_turn(self, holder: str, seconds: float) -> bool:
-        """Become, or stay, the one dispatcher for ``seconds``. False while another one holds the turn."""
+    def take_turn(self, holder: str, seconds: float, turn: int | None = None) -> bool:
+        """Become, or stay, the one dispatcher for ``seconds``; ``turn`` is written down where given.
+
+        False while another one holds the turn.
+        """
         now = datetime.now(UTC)
-        until = now + timedelta(seconds=seconds)
+        values: dict[str, object] = {"holder": holder, "until": now + timedelta(seconds=seconds)}
+        values |= {} if turn is None else {"turn": turn}
         try:
             with self._registry.transaction() as session:
-                row = session.get(DispatcherRow, 1)
-                if row is None:
-                    session.add(DispatcherRow(id=1, holder=holder, until=until))
+                if session.get(DispatcherRow, 1) is None:
+                    session.add(DispatcherRow(id=1, **values))
                     return True
                 mine_or_over = (DispatcherRow.holder == holder) | (DispatcherRow.until < now)
                 taken = session.execute(
-                    update(DispatcherRow).where(DispatcherRow.id == 1, mine_or_over).values(holder=holder, until=until)
+                    update(DispatcherRow).where(DispatcherRow.id == 1, mine_or_over).values(**values)
                 )
                 return bool(taken.rowcount)  # type: ignore[attr-defined]  # a CursorResult for UPDATE
         except IntegrityError:
             return False  # another dispatcher made the first row just now
 
-    def open_jobs(
-        self, order: Callable[[FollowedTitle], Any] | None = None, most: int | None = None
-    ) -> tuple[QueuedJob, ...]:
+    def turn(self) -> int:
+        """How many jobs were dispatched so far, as the last dispatcher wrote it down."""
+        with self._registry.transaction() as session:
+            row = session.get(DispatcherRow, 1)
+            return row.turn if row else 0
+
+    def open_jobs(self, most: int | None = None) -> tuple[QueuedJob, ...]:
         """Jobs waiting or sent, of all titles that somebody follows, without their bodies.
 
-        Of those never sent and due only the first ``most`` of each queue, titles in ``order``, each by position: a
-        title may have thousands, and a dispatcher sends a few.
+        Of those never sent and due only the first ``most`` of each queue in the order of titles, each title's by
+        position, and the first of the oldest title behind the first one's class: a title may have thousands, and a
+        dispatcher sends a few. New jobs of held titles are left out.
         """
         now = datetime.now(UTC)
         with self._registry.transaction() as session:
-            titles = sorted(_followed(session, now), key=order or (lambda title: title.title_id))
-            by_id = {title.title_id: title for title in titles}
-            found = [*_tried(session, list(by_id)), *_waiting(session, list(by_id), most)] if by_id else []
+            places = {place.title_id: place for place in _followed(session, now)}
+            self._line.keep(places)
+            for place in places.values():
+                self._line.put(place)
+            found = [*_tried(session, list(places)), *_waiting(session, self._line, most)] if places else []
         found = [row for row in found if row.state == JobState.SENT or row.sent_at is None or row.sent_at <= now]
-        return tuple(_queued(row, by_id[row.title_id]) for row in found)
+        return tuple(QueuedJob(job=_job(row), place=places[row.title_id]) for row in found)
 
     def bodies(self, digests: Iterable[str]) -> dict[str, str]:
         """The jobs themselves, as JSON, by digest."""
@@ -261,11 +262,25 @@ def _attend(session: Session, title_id: str) -> None:
     session.execute(update(TitleRow).where(TitleRow.title_id == title_id).values(encode_seen_at=datetime.now(UTC)))
 
 
-def _followed(session: Session, now: datetime) -> list[FollowedTitle]:
+def _followed(session: Session, now: datetime) -> list[Place]:
     fresh = now - timedelta(seconds=_ATTENDED_S)
-    columns = (TitleRow.title_id, TitleRow.priority, TitleRow.launch_at, TitleRow.created_at)
+    columns = (
+        TitleRow.title_id,
+        TitleRow.priority,
+        TitleRow.launch_at,
+        TitleRow.created_at,
+        TitleRow.remaining_s,
+        TitleRow.held,
+    )
     return [
-        FollowedTitle(title_id=row[0], priority=Priority(row[1]), launch_at=row[2], submitted_at=row[3])
+        Place(
+            title_id=row[0],
+            priority=Priority(row[1]),
+            launch_at=row[2],
+            submitted_at=row[3],
+            remaining_s=row[4],
+            held=row[5],
+        )
         for row in session.execute(select(*columns).where(TitleRow.encode_seen_at >= fresh))
     ]
 
@@ -277,20 +292,37 @@ def _tried(session: Session, titles: Sequence[str]) -> Sequence[Row[Any]]:
     return session.execute(select(*_COLUMNS).where(mine)).all()
 
 
-def _waiting(session: Session, titles: Sequence[str], most: int | None) -> list[Row[Any]]:
-    """The first ``most`` of each queue that were never sent."""
+def _waiting(session: Session, line: Line, most: int | None) -> list[Row[Any]]:
+    """The first ``most`` of each queue that were never sent, and the first of the neediest title."""
     found: list[Row[Any]] = []
     for queue in _QUEUES:
-        room = most
-        for title_id in titles:
+        mine: list[Row[Any]] = []
+        behind: int | None = None
+        for place in line:
+            room = None if most is None else most - len(mine)
             if room is not None and room <= 0:
                 break
-            new = (JobRow.state == JobState.WAITING) & (JobRow.queue == queue) & (JobRow.sends == 0)
-            query = select(*_COLUMNS).where(JobRow.title_id == title_id, new).order_by(JobRow.position).limit(room)
-            rows = session.execute(query).all()
-            found += rows
-            room = None if room is None else room - len(rows)
+            rows = _first_waiting(session, place.title_id, queue, room)
+            behind = place.priority.rank if rows and behind is None else behind
+            mine += rows
+        if most is not None and behind is not None:
+            there = {(row.title_id, row.digest) for row in mine}
+            mine += [row for row in _neediest(session, line, queue, behind) if (row.title_id, row.digest) not in there]
+        found += mine
     return found
+
+
+def _neediest(session: Session, line: Line, queue: str, behind: int) -> Sequence[Row[Any]]:
+    for place in line.oldest(behind):
+        if rows := _first_waiting(session, place.title_id, queue, 1):
+            return rows
+    return ()
+
+
+def _first_waiting(session: Session, title_id: str, queue: str, most: int | None) -> Sequence[Row[Any]]:
+    new = (JobRow.state == JobState.WAITING) & (JobRow.queue == queue) & (JobRow.sends == 0)
+    query = select(*_COLUMNS).where(JobRow.title_id == title_id, new).order_by(JobRow.position).limit(most)
+    return session.execute(query).all()
 
 
 def _fell_back(title_id: str) -> Select[str | None, int]:
@@ -315,12 +347,3 @@ def _new_row(title_id: str, position: int, job: NewJob) -> JobRow:
 
 def _job(row: Row[Any]) -> JobRecord:
     return JobRecord.model_validate(dict(row._mapping))  # noqa: SLF001 - SQLAlchemy's public name for it
-
-
-def _queued(row: Row[Any], title: FollowedTitle) -> QueuedJob:
-    return QueuedJob(
-        job=_job(row),
-        priority=title.priority,
-        launch_at=title.launch_at,
-        submitted_at=title.submitted_at,
-    )

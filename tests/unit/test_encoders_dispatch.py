@@ -3,10 +3,10 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encoders.dispatch import MAX_FAILURES, MAX_SENDS, Observation, decide
+from encoders.dispatch import MAX_FAILURES, MAX_SENDS, Observation, decide, dispatch_order
 from encoders.documents import EncodedChunk
 from encoders.leases import JobResult, Lease
-from encoders.order import dispatch_order
+from telecine.order import Place
 from telecine.registry.queue import QueuedJob
 from telecine.registry.records import JobRecord, JobState
 from telecine.title import Priority
@@ -28,12 +28,13 @@ def job(digest, *, priority=Priority.NORMAL, state=JobState.WAITING, title="t", 
         problem=None,
         may_fall_back=extra.get("may_fall_back", False),
     )
-    return QueuedJob(job=record, priority=priority, launch_at=launch_at, submitted_at=NOW, body="{}")
+    place = Place(title_id=title, priority=priority, launch_at=launch_at, submitted_at=extra.get("submitted_at", NOW))
+    return QueuedJob(job=record, place=place.model_copy(update={"held": extra.get("held", False)}), body="{}")
 
 
-def seen(jobs, *, leases=(), results=None, slots=2):
+def seen(jobs, *, leases=(), results=None, slots=2, **extra):
     held = {digest: Lease(owner="w/1/1") for digest in leases}
-    return Observation(jobs=jobs, leases=held, results=results or {}, slots=slots, now=NOW, lease_s=15)
+    return Observation(jobs=jobs, leases=held, results=results or {}, slots=slots, now=NOW, lease_s=15, **extra)
 
 
 def sent_to(decision):
@@ -179,3 +180,58 @@ def test_jobs_in_the_broker_of_workers_that_went_away_wait_unless_others_may_mak
     decision = decide(seen(jobs, slots=0))
     assert decision.lost == ("goes",)
     assert decision.send == ()
+
+
+def sent(digest, **extra):
+    return job(digest, state=JobState.SENT, sent_at=ago(1), sends=1, **extra)
+
+
+def test_a_more_urgent_title_overtakes_the_spare_that_waits_in_the_broker():
+    low = [sent("l1", priority=Priority.LOW), sent("l2", priority=Priority.LOW, position=1)]
+    urgent = [job("c1", priority=Priority.CRITICAL, title="c"), job("c2", priority=Priority.CRITICAL, title="c")]
+    decision = decide(seen([*low, *urgent], leases=["l1"], slots=1))
+    assert (sent_to(decision), decision.ahead) == (["c1"], {"c1"})
+
+
+def test_only_one_job_of_an_urgency_overtakes_at_a_time():
+    jobs = [
+        sent("l1", priority=Priority.LOW),
+        sent("l2", priority=Priority.LOW, position=1),
+        sent("c1", priority=Priority.CRITICAL, title="c"),
+        job("c2", priority=Priority.CRITICAL, title="c"),
+    ]
+    assert decide(seen(jobs, leases=["l1"], slots=1)).send == ()
+
+
+def test_a_title_does_not_overtake_itself():
+    jobs = [sent("a", position=5), sent("b", position=6), job("c", position=0)]
+    assert decide(seen(jobs, leases=["a"], slots=1)).send == ()
+
+
+def test_a_held_title_sends_nothing_and_its_running_job_is_taken_as_done():
+    jobs = [sent("a", held=True), job("b", held=True, position=1)]
+    result = JobResult(chunk=EncodedChunk(job_digest="a", outputs=(), encoded=True))
+    decision = decide(seen(jobs, results={"a": result}))
+    assert (decision.done, decision.send) == (("a",), ())
+
+
+def test_a_job_of_a_held_title_that_was_lost_waits_for_the_hold_to_end():
+    lost = job("a", state=JobState.SENT, sent_at=ago(16), sends=1, held=True)
+    decision = decide(seen([lost]))
+    assert (decision.lost, decision.send) == (("a",), ())
+
+
+def test_a_share_goes_to_the_class_behind_when_its_turn_comes():
+    jobs = [
+        sent("c0", priority=Priority.CRITICAL, title="c"),
+        job("c1", priority=Priority.CRITICAL, title="c", position=1),
+        job("l1", priority=Priority.LOW, title="l"),
+    ]
+    at_its_turn = decide(seen(jobs, leases=["c0"], slots=1, turn=19, share=0.05))
+    assert (sent_to(at_its_turn), at_its_turn.shared) == (["l1"], {"l1"})
+    assert sent_to(decide(seen(jobs, leases=["c0"], slots=1, turn=18, share=0.05))) == ["c1"]
+
+
+def test_the_first_chunk_of_an_urgent_title_never_waits_for_a_share():
+    jobs = [job("c1", priority=Priority.CRITICAL, title="c"), job("l1", priority=Priority.LOW, title="l")]
+    assert sent_to(decide(seen(jobs, slots=1, turn=19, share=0.05)))[0] == "c1"

@@ -180,7 +180,7 @@ def test_of_thousands_of_jobs_only_the_first_of_the_most_urgent_titles_are_read(
         registry.submit(request(title), "run-1")
         queue.enqueue(title, jobs(*(f"{title}-{n}" for n in range(count))), present=set())
     queue.mark_sent("late-7")
-    found = queue.open_jobs(lambda title: title.submitted_at, 5)
+    found = queue.open_jobs(5)
     waiting = [q.job.digest for q in found if q.job.state == JobState.WAITING]
     assert waiting == ["early-0", "early-1", "early-2", "late-0", "late-1"]
     assert [q.job.digest for q in found if q.job.state == JobState.SENT] == ["late-7"]

@@ -15,6 +15,7 @@ def upgrade() -> None:
     op.add_column("titles", sa.Column("held", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.add_column("titles", sa.Column("remaining_s", sa.Float()))
     op.add_column("encode_jobs", sa.Column("done_at", TIME))
+    op.add_column("dispatcher", sa.Column("turn", sa.Integer(), nullable=False, server_default="0"))
     op.create_table(
         "title_audit",
         sa.Column("id", sa.Integer(), primary_key=True, autoincrement=True),
@@ -87,6 +88,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in ("notices", "drops", "uploads", "title_versions", "chunk_history", "title_audit"):
         op.drop_table(table)
+    op.drop_column("dispatcher", "turn")
     op.drop_column("encode_jobs", "done_at")
     op.drop_column("titles", "remaining_s")
     op.drop_column("titles", "held")
