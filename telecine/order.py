@@ -11,9 +11,11 @@ from datetime import UTC, datetime, timedelta
 from telecine.document import Document, UtcTime
 from telecine.title import Priority, TitleId
 
-__all__ = ["Line", "Place", "Urgency", "is_shared", "neediest", "slack_s", "urgency"]
+__all__ = ["Line", "Place", "Urgency", "is_shared", "neediest", "slack_s", "urgency", "weight"]
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
+_WEIGHED_FROM = datetime(2025, 1, 1, tzinfo=UTC)
+_CLASS_WEIGHT = 10_000_000
 _AMPLE_S = timedelta(days=36500).total_seconds()
 
 Urgency = tuple[int, datetime, float, datetime, str]
@@ -50,6 +52,19 @@ def urgency(place: Place) -> Urgency:
     launch_at = place.launch_at or _NEVER
     behind = -place.remaining_s if place.launch_at and place.remaining_s is not None else 0.0
     return (place.priority.rank, launch_at, behind, place.submitted_at, place.title_id)
+
+
+def weight(place: Place) -> int:
+    """An integer that is larger the more urgent a title is, by class and launch: Airflow's priority weight.
+
+    Ten million to a class, and within it a minute to a unit: launches up to 19 years after 2025 are told apart.
+    """
+    if place.launch_at is None:
+        earliness = 0
+    else:
+        minutes = int((place.launch_at - _WEIGHED_FROM).total_seconds() // 60)
+        earliness = min(_CLASS_WEIGHT - 1, max(1, _CLASS_WEIGHT - 1 - minutes))
+    return (len(Priority) - 1 - place.priority.rank) * _CLASS_WEIGHT + earliness + 1
 
 
 def is_shared(turn: int, share: float) -> bool:

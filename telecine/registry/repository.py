@@ -7,7 +7,7 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import create_engine, event, select
+from sqlalchemy import create_engine, event, select, update
 from sqlalchemy.engine import Engine, make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
@@ -18,7 +18,7 @@ from telecine.registry.models import TitleRow
 from telecine.registry.records import Stage, TitleRecord
 from telecine.title import SubmitRequest
 
-__all__ = ["Registry"]
+__all__ = ["Registry", "record_of"]
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -52,7 +52,10 @@ class Registry:
             raise Unavailable(message) from error
 
     def submit(self, request: SubmitRequest, run_id: str | None) -> TitleRecord:
-        """Create the title, or start a new version of it. What is live stays live until the new version is."""
+        """Create the title, or start a new version of it. What is live stays live until the new version is.
+
+        The same run again leaves class and launch time as they are: they may have been changed since it started.
+        """
         now = datetime.now(UTC)
         with self.transaction() as session:
             row = session.get(TitleRow, request.title_id)
@@ -61,21 +64,23 @@ class Registry:
                 session.add(row)
             if row.run_id != run_id or run_id is None:
                 row.stage, row.problem, row.documents = Stage.SUBMITTED, None, {}
-            row.name, row.profile, row.priority = request.name, request.profile, request.priority
-            row.master_uri, row.launch_at = request.master_uri, request.launch_at
+                row.priority, row.launch_at, row.remaining_s = request.priority, request.launch_at, None
+            row.name, row.profile, row.master_uri = request.name, request.profile, request.master_uri
             row.run_id, row.updated_at = run_id, now
             session.flush()
-            return _record(row)
+            return record_of(row)
 
     def title(self, title_id: str) -> TitleRecord:
         """Raises NotFound."""
         with self.transaction() as session:
-            return _record(_row(session, title_id))
+            return record_of(_row(session, title_id))
 
     def titles(self) -> tuple[TitleRecord, ...]:
         """All titles, the newest change first."""
         with self.transaction() as session:
-            return tuple(_record(row) for row in session.scalars(select(TitleRow).order_by(TitleRow.updated_at.desc())))
+            return tuple(
+                record_of(row) for row in session.scalars(select(TitleRow).order_by(TitleRow.updated_at.desc()))
+            )
 
     def live_pointer(self, title_id: str) -> Pointer | None:
         """What viewers get, None when the title is unknown or was never live."""
@@ -109,6 +114,12 @@ class Registry:
         with self.transaction() as session:
             row = _row(session, title_id)
             row.documents = {**row.documents, name: key}
+
+    def forecast(self, remaining_s: dict[str, float]) -> None:
+        """Wall seconds that titles still need when served first, by title id: what their slack is reckoned by."""
+        with self.transaction() as session:
+            for title_id, seconds in remaining_s.items():
+                session.execute(update(TitleRow).where(TitleRow.title_id == title_id).values(remaining_s=seconds))
 
     def set_live(self, title_id: str, pointer: Pointer) -> None:
         """The pointer was flipped: the current run's master and profile are what viewers get."""
@@ -146,7 +157,8 @@ def _row(session: Session, title_id: str) -> TitleRow:
     return row
 
 
-def _record(row: TitleRow) -> TitleRecord:
+def record_of(row: TitleRow) -> TitleRecord:
+    """A row as the rest of the world knows it."""
     return TitleRecord(
         title_id=row.title_id,
         name=row.name,
