@@ -80,10 +80,8 @@ class AirflowApi:
             raise Unavailable(message) from error
         if answer.status_code == httpx.codes.UNAUTHORIZED:
             self._token = ""
-        dag_not_parsed_yet = (
-            method == "POST" and path.endswith("/dagRuns") and answer.status_code == httpx.codes.NOT_FOUND
-        )
-        if answer.is_server_error or answer.status_code == httpx.codes.UNAUTHORIZED or dag_not_parsed_yet:
+        no_dag_yet = path.endswith("/dagRuns") and answer.status_code == httpx.codes.NOT_FOUND
+        if answer.is_server_error or answer.status_code == httpx.codes.UNAUTHORIZED or no_dag_yet:
             message = f"Airflow answered {answer.status_code} to {method} {path}: {answer.text[:200]}"
             raise Unavailable(message)
         return answer

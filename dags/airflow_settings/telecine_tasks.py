@@ -1,16 +1,16 @@
 """What the tasks of Telecine's DAGs have in common: errors as decisions, the release at hand, the deferrable encode."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 from airflow.sdk import BaseOperator, get_current_context
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from encoders.documents import EncodePlan
@@ -27,12 +27,27 @@ from telecine.registry.records import Stage
 from telecine.settings import load_settings
 from telecine.title import SubmitRequest
 
-__all__ = ["EncodeOperator", "EncodeTrigger", "GoLiveOperator", "Release", "at", "beside", "record_failure"]
+__all__ = [
+    "EncodeOperator",
+    "EncodeTrigger",
+    "GoLiveOperator",
+    "LaunchTrigger",
+    "Release",
+    "at",
+    "beside",
+    "record_failure",
+]
 
 log = logging.getLogger(__name__)
 
 ROUND_S = 0.5
 """Between two rounds of the dispatcher: a spare job in the broker keeps slots busy meanwhile."""
+
+HELD_LOOK_S = 5
+"""Between two looks of a task at whether its title is still held."""
+
+LAUNCH_LOOK_S = 1.0
+"""Between two looks at the launch time, which people may change."""
 
 LOOK_S = 1.5
 """Between two looks at a title's progress while no job ends."""
@@ -70,15 +85,29 @@ class Release:
 
 @contextmanager
 def at(stage: Stage) -> Iterator[Release]:
-    """Work at a stage of the current run. What is final fails the task without retry, the rest is retried."""
+    """Work at a stage of the current run. What is final fails the task without retry, the rest is retried.
+
+    A title that is held waits without a slot until the hold ends.
+    """
     context = get_current_context()
     release = _release(context)
     registry = release.place.registry
+    _wait_while_held(release)
     if stage == Stage.REGISTER:
         registry.submit(release.request, release.run_id)
     registry.enter(release.title_id, stage)
     with final_errors(release):
         yield release
+
+
+def _wait_while_held(release: Release) -> None:
+    try:
+        held = release.place.registry.title(release.title_id).held
+    except NotFound:
+        return
+    if held:
+        log.info("%s is held: this task goes on when it is resumed", release.title_id)
+        raise AirflowRescheduleException(datetime.now(UTC) + timedelta(seconds=HELD_LOOK_S))
 
 
 @contextmanager
@@ -215,7 +244,7 @@ def _queued_encode(title_id: str, attempt: str) -> QueuedEncode:
 
 
 class GoLiveOperator(BaseOperator):
-    """Flip the pointer, not before the title's launch time; waiting for it holds no slot."""
+    """Flip the pointer, not before the title's launch time as it is then; waiting for it holds no slot."""
 
     template_fields = ("publications", "receipts")
     ui_color = "#2f8f5b"
@@ -227,7 +256,7 @@ class GoLiveOperator(BaseOperator):
 
     def execute(self, context: Any, event: Any = None) -> str:  # noqa: ARG002
         with at(Stage.GO_LIVE) as release:
-            launch_at = release.request.launch_at
+            launch_at = release.place.registry.title(release.title_id).launch_at
             if launch_at is None or launch_at <= datetime.now(UTC):
                 publication = release.load(Publication, self.publications[0]["publication"])
                 receipts = [release.load(FillReceipt, key) for key in self.receipts]
@@ -235,4 +264,30 @@ class GoLiveOperator(BaseOperator):
                 self.log.info("%s is live as version %s (flip %d)", release.title_id, pointer.version, pointer.seq)
                 return release.keep(pointer)
         self.log.info("ready on every edge; goes live at %s", launch_at.isoformat())
-        return self.defer(trigger=DateTimeTrigger(moment=launch_at), method_name="execute")
+        return self.defer(trigger=LaunchTrigger(title_id=release.title_id), method_name="execute")
+
+
+class LaunchTrigger(BaseTrigger):
+    """Fires when a title's launch time has come and it is not held, whatever happens to both meanwhile."""
+
+    def __init__(self, title_id: str) -> None:
+        super().__init__()
+        self.title_id = title_id
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        return ("telecine_tasks.LaunchTrigger", {"title_id": self.title_id})
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        registry = (await asyncio.to_thread(open_installation, load_settings())).registry
+        told: datetime | None = None
+        while True:
+            with contextlib.suppress(Unavailable):
+                record = await asyncio.to_thread(registry.title, self.title_id)
+                due = record.launch_at is None or record.launch_at <= datetime.now(UTC)
+                if due and not record.held:
+                    yield TriggerEvent({"due": self.title_id})
+                    return
+                if told not in {None, record.launch_at}:
+                    self.log.info("the launch is at %s now", record.launch_at)
+                told = record.launch_at
+            await asyncio.sleep(LAUNCH_LOOK_S)

@@ -1,5 +1,6 @@
 """``telecine audit``: what was written down and is never changed."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -10,11 +11,6 @@ from telecine.settings import load_settings
 __all__ = ["audit"]
 
 audit = typer.Typer(help="What was written down and is never changed.", no_args_is_help=True)
-
-
-@audit.callback()
-def _group() -> None:
-    """Keep ``licences`` a command of its own while it is the only one."""
 
 
 @audit.command()
@@ -51,3 +47,39 @@ def licences(
         for one in found
     ]
     table("Licences", ["At", "Viewer", "Device", "Title", "Version", "System", "Answer", "Labels"], rows)
+
+
+@audit.command()
+def titles(
+    title: Annotated[str | None, typer.Option(help="Only of this title.")] = None,
+    *,
+    limit: Annotated[int, typer.Option(min=1, help="How many, the newest first.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """Show who changed titles: when, from what to what, and why."""
+    from telecine.registry.changes import ChangeLog  # noqa: PLC0415 - a database's library keeps the others waiting
+    from telecine.registry.repository import Registry  # noqa: PLC0415
+
+    registry = Registry(load_settings().registry_url)
+    registry.migrate()
+    found = ChangeLog(registry).changes(title, limit)
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        (
+            one.at.isoformat(timespec="seconds"),
+            one.who,
+            one.title_id,
+            one.action,
+            _facts(one.before),
+            _facts(one.after),
+            one.why,
+        )
+        for one in found
+    ]
+    table("Titles", ["At", "Who", "Title", "Did", "From", "To", "Why"], rows)
+
+
+def _facts(found: Mapping[str, str | None]) -> str | None:
+    return ", ".join(f"{name} {value or 'none'}" for name, value in found.items()) or None
