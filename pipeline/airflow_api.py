@@ -64,13 +64,19 @@ class AirflowApi:
             _raise_for(answer)
 
     def follow_order(self, run_id: str) -> None:
-        """Have the tasks of a run that do not run yet take the weight its title has now (our plugin's own call)."""
-        answer = self._call("POST", f"/telecine-order/runs/{run_id}")
+        """Have the tasks of a run that do not run yet take the weight its title has now (our plugin's own call).
+
+        Asked once: who changes an order does not wait for an Airflow that is away. Raises Unavailable.
+        """
+        answer = self._ask("POST", f"/telecine-order/runs/{run_id}")
         if answer.status_code != httpx.codes.NOT_FOUND:
             _raise_for(answer)
 
     @stamina.retry(on=Unavailable, attempts=8, timeout=40)
     def _call(self, method: str, path: str, body: Mapping[str, object] | None = None) -> httpx.Response:
+        return self._ask(method, path, body)
+
+    def _ask(self, method: str, path: str, body: Mapping[str, object] | None = None) -> httpx.Response:
         try:
             if not self._token:
                 self._token = self._log_in()

@@ -89,7 +89,9 @@ def retry_title(place: Installation, title_id: str) -> Submitted:
         raise TelecineError(message)
     kept = record.documents.get(SubmitRequest.__name__)
     if kept is not None:
-        return submit_title(place, shelf.load(place.work, SubmitRequest, kept).model_dump(mode="json"))
+        place_now = {"priority": record.priority, "launch_at": record.launch_at}  # as a person may have changed them
+        asked_then = shelf.load(place.work, SubmitRequest, kept).model_copy(update=place_now)
+        return submit_title(place, asked_then.model_dump(mode="json"))
     asked = record.model_dump(mode="json", include={"title_id", "name", "profile", "priority", "master_uri"})
     launch_at = record.launch_at.isoformat() if record.launch_at else None
     return submit_title(place, {**asked, "launch_at": launch_at})

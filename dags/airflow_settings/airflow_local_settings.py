@@ -19,7 +19,8 @@ os.register_at_fork(after_in_child=die_with_parent)
 
 
 @lru_cache(maxsize=1)
-def _registry() -> Registry:
+def _registry(_pid: int) -> Registry:
+    """One of each process: connections do not survive a fork."""
     return Registry(load_settings().registry_url)
 
 
@@ -28,13 +29,15 @@ def task_instance_mutation_hook(task_instance: Any, dag_run: Any = None) -> None
 
     The place is the registry's, which people may have changed since the run was asked for; else that of its form.
     """
+    if task_instance.dag_id != "release_title":
+        return
     place = _registered(getattr(task_instance, "run_id", None) or getattr(dag_run, "run_id", None))
     task_instance.priority_weight = weight(place or _asked(getattr(dag_run, "conf", None) or {}))
 
 
 def _registered(run_id: str | None) -> Place | None:
     try:
-        return _registry().place_of_run(run_id) if run_id else None
+        return _registry(os.getpid()).place_of_run(run_id) if run_id else None
     except Unavailable:
         return None
 
