@@ -11,7 +11,17 @@ from profiles.source_checks import SourceChecks
 from telecine.document import Document
 from telecine.drm import DrmSystem, systems_for
 
-__all__ = ["AudioCodec", "AudioRung", "Downmix", "Ladder", "PackagingProfile", "Profile", "VideoCodec", "VideoRung"]
+__all__ = [
+    "AudioCodec",
+    "AudioRung",
+    "Downmix",
+    "Gates",
+    "Ladder",
+    "PackagingProfile",
+    "Profile",
+    "VideoCodec",
+    "VideoRung",
+]
 
 KEY_LABEL = r"^[A-Z0-9][A-Z0-9_]{0,39}$"
 HdcpLevel = Literal["NONE", "TYPE-0", "TYPE-1"]
@@ -182,6 +192,19 @@ class PackagingProfile(Document):
         return systems_for(self.scheme, self.drm)
 
 
+class Gates(Document):
+    """When a release stops and asks a person; nothing here changes what is made."""
+
+    ask_on_findings: bool = Field(default=True, description="for source findings whose severity is 'ask'")
+    vmaf_floor: float | None = Field(
+        default=None, ge=0, le=100, description="5th percentile of VMAF below which a person is asked; none: never"
+    )
+    ask_on_recommendations: bool = Field(
+        default=False, description="where the proof found what a standard recommends against"
+    )
+    approve_launch: bool = Field(default=False, description="a person must say that a title goes live")
+
+
 class Profile(Document):
     """A profile as its file says it: what could be made from the best source."""
 
@@ -196,6 +219,7 @@ class Profile(Document):
     per_title: PerTitle = PerTitle()
     picture: PicturePolicy = PicturePolicy()
     source_checks: SourceChecks = SourceChecks()
+    gates: Gates = Gates()
 
     @model_validator(mode="after")
     def _one_picture(self) -> Self:

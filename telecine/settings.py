@@ -93,6 +93,14 @@ class Settings(BaseSettings):
     speke_private_key_file: Path | None = Field(default=None, description="0600 file: its RSA private key, PEM")
     speke_timeout_s: float = Field(default=10, gt=0, description="for each attempt")
 
+    webhook_url: str = Field(default="", description="where notices of titles are POSTed; empty: nowhere")
+    webhook_secret: SecretStr = Field(
+        default=SecretStr(""), description="signs notices as Standard Webhooks does; 'whsec_' and base64, or any text"
+    )
+    approvers: tuple[str, ...] = Field(
+        default=(), description="JSON list of Airflow's users who may approve; empty: all whom Airflow lets answer"
+    )
+
     airflow_url: str = Field(default="", description="base URL of the Airflow API server")
     airflow_user: str = "admin"
     airflow_password: SecretStr = SecretStr("")

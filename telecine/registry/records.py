@@ -22,6 +22,7 @@ class Stage(StrEnum):
     MEASURE = "measure"
     PACKAGE = "package"
     VERIFY = "verify"
+    APPROVE = "approve"
     PUBLISH = "publish"
     FILL = "fill"
     GO_LIVE = "go_live"

@@ -95,6 +95,12 @@ class Registry:
             row = _row(session, title_id)
             row.stage, row.problem, row.updated_at = stage, None, datetime.now(UTC)
 
+    def ask(self, title_id: str, sentence: str) -> None:
+        """The title waits for a person, who reads ``sentence`` in lists meanwhile."""
+        with self.transaction() as session:
+            row = _row(session, title_id)
+            row.stage, row.problem, row.updated_at = Stage.APPROVE, sentence, datetime.now(UTC)
+
     def fail(self, title_id: str, stage: Stage, problem: str) -> None:
         """The title ended as rejected, failed or cancelled, with the sentence a person reads.
 
