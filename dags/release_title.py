@@ -6,12 +6,14 @@ Tasks pass document keys, never documents; each task is one step between loading
 from datetime import timedelta
 
 from airflow.sdk import Param, dag, get_current_context, task
+from telecine_gates import LaunchGate, PackageGate
 from telecine_tasks import EncodeOperator, GoLiveOperator, at, beside, record_failure
 
 from encoders.complexity.documents import ComplexityReport
 from encoders.documents import EncodePlan
 from pipeline import placing, steps
 from pipeline.accessories import accompany, identity
+from pipeline.gates import APPROVE, REJECT
 from telecine.findings import SourceReport
 from telecine.media import Master, Probe
 from telecine.publication import Package, Publication
@@ -32,7 +34,9 @@ DOC = """
 | encode | dispatches chunks to the workers by title priority; the log shows the progress |
 | assemble, measure | joins the chunks frame-exactly, measures VMAF |
 | package, verify | encrypts (CENC), then decrypts with licensed keys, decodes everything again, keeps the evidence |
+| approve | where the profile asks a person: findings, quality below the floor, recommendations not followed |
 | publish, fill | immutable version on the origin, verified copies on every edge |
+| approve_launch | where the profile says so: waits for a person before the launch |
 | go_live | flips the title's pointer, at launch time when one is given |
 
 Every task is a look-up when its work was done before: clearing and retrying is always safe.
@@ -187,9 +191,15 @@ def release_title() -> None:
     encoded = EncodeOperator(task_id="encode", plan=planned).output
     assembled = assemble(encoded)
     measured = measure(encoded, assembled)
-    published = publish(verify(package(encoded, measured, examined), measured, encoded))
+    proven = verify(package(encoded, measured, examined), measured, encoded)
+    evidence = {"source": examined, "renditions": measured}
+    approved = PackageGate(task_id="approve", given=proven, evidence=evidence, execution_timeout=None).output
+    published = publish(approved)
     receipts = fill.expand_kwargs(published)
-    GoLiveOperator(task_id="go_live", publications=published, receipts=receipts)
+    launching = LaunchGate(
+        task_id="approve_launch", given=receipts, evidence=published, options=(APPROVE, REJECT), execution_timeout=None
+    ).output
+    GoLiveOperator(task_id="go_live", publications=published, receipts=launching)
 
 
 release_title()

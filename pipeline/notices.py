@@ -51,7 +51,7 @@ def deliver(place: Installation) -> int:
     """POST what is due to the webhook; returns how many the receiver took.
 
     Each is delivered at least once, with the same ``webhook-id`` on every attempt. A receiver that is away gets it
-    later: after 15 s, then twice as long each time up to an hour, for three days. One that answers 410 is asked no more.
+    later: after 15 s, then twice as long each time up to an hour, for three days; one that answers 410 never again.
     """
     settings = place.settings
     outbox = Outbox(place.registry)
@@ -111,4 +111,5 @@ def _next(notice: Notice) -> datetime | None:
     now = datetime.now(UTC)
     if now - notice.at > _GIVE_UP_AFTER:
         return None
-    return now + min(_LONGEST_DELAY, _FIRST_DELAY * 2 ** min(notice.attempts, 16))
+    doubled: timedelta = _FIRST_DELAY * 2 ** min(notice.attempts, 16)
+    return now + min(_LONGEST_DELAY, doubled)

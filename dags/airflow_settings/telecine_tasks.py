@@ -17,6 +17,7 @@ from encoders.documents import EncodePlan
 from pipeline import placing, shelf, steps
 from pipeline.encoding import QueuedEncode
 from pipeline.installation import Installation, open_installation
+from pipeline.notices import tell
 from pipeline.submission import request_from
 from telecine.document import Document
 from telecine.errors import EncodeFailed, NotFound, PackageRejected, SourceRejected, Unavailable
@@ -36,6 +37,7 @@ __all__ = [
     "at",
     "beside",
     "record_failure",
+    "release_of",
 ]
 
 log = logging.getLogger(__name__)
@@ -90,7 +92,7 @@ def at(stage: Stage) -> Iterator[Release]:
     A title that is held waits without a slot until the hold ends.
     """
     context = get_current_context()
-    release = _release(context)
+    release = release_of(context)
     registry = release.place.registry
     _wait_while_held(release)
     if stage == Stage.REGISTER:
@@ -113,7 +115,7 @@ def _wait_while_held(release: Release) -> None:
 @contextmanager
 def beside() -> Iterator[Release]:
     """Work beside the stage the title is at."""
-    release = _release(get_current_context())
+    release = release_of(get_current_context())
     with final_errors(release):
         yield release
 
@@ -133,7 +135,7 @@ def final_errors(release: Release) -> Iterator[None]:
 
 def record_failure(context: Any) -> None:
     """Task callback after the last attempt: the title is failed, unless a clearer sentence is there already."""
-    release = _release(context)
+    release = release_of(context)
     try:
         record = release.place.registry.title(release.title_id)
     except NotFound:
@@ -141,9 +143,19 @@ def record_failure(context: Any) -> None:
     if not record.stage.ended:
         problem = f"{context['ti'].task_id}: {context.get('exception') or 'failed'}"
         release.place.registry.fail(release.title_id, Stage.FAILED, problem)
+    tell_failed(release)
 
 
-def _release(context: Any) -> Release:
+def tell_failed(release: Release) -> None:
+    """Put it into the outbox that this run ended without a title; once a run, whichever task says it."""
+    record = release.place.registry.title(release.title_id)
+    if record.stage in {Stage.FAILED, Stage.REJECTED} and record.run_id == release.run_id:
+        facts = {"stage": str(record.stage), "problem": record.problem, "run": release.run_id}
+        tell(release.place, "title.failed", release.title_id, release.run_id, facts)
+
+
+def release_of(context: Any) -> Release:
+    """The release that a task with this context works on."""
     run_id = context["run_id"]
     return Release(open_installation(load_settings()), request_from(context["params"]), run_id)
 
@@ -173,7 +185,7 @@ class EncodeOperator(BaseOperator):
 
     def finish(self, context: Any, event: dict[str, str]) -> str:
         """The trigger is over: every chunk is in the store, or an encode is out of attempts."""
-        release = _release(context)
+        release = release_of(context)
         with final_errors(release):
             if event.get("rejected"):
                 raise SourceRejected(event["rejected"])
@@ -262,6 +274,8 @@ class GoLiveOperator(BaseOperator):
                 receipts = [release.load(FillReceipt, key) for key in self.receipts]
                 pointer = placing.go_live(release.place, publication, receipts)
                 self.log.info("%s is live as version %s (flip %d)", release.title_id, pointer.version, pointer.seq)
+                facts = {"version": pointer.version, "live_at": pointer.live_at.isoformat(), "run": release.run_id}
+                tell(release.place, "title.live", release.title_id, f"{release.title_id} {pointer.seq}", facts)
                 return release.keep(pointer)
         self.log.info("ready on every edge; goes live at %s", launch_at.isoformat())
         return self.defer(trigger=LaunchTrigger(title_id=release.title_id), method_name="execute")

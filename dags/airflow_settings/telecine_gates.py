@@ -1,0 +1,93 @@
+"""The tasks of a release that ask a person: Airflow's human-in-the-loop tasks, and what follows of the answers."""
+
+import logging
+from typing import Any
+
+from airflow.providers.standard.operators.hitl import HITLOperator
+from airflow.sdk import Param
+from airflow.sdk.exceptions import AirflowFailException
+from telecine_tasks import Release, at, release_of
+
+from pipeline import review
+from pipeline.gates import APPROVE, OPTIONS, REENCODE, Review
+from telecine.registry.records import Stage
+from telecine.settings import load_settings
+
+__all__ = ["LaunchGate", "PackageGate"]
+
+log = logging.getLogger(__name__)
+
+
+class Gate(HITLOperator):
+    """Asks a person where there is something to ask, and passes on ``given`` when the answer is yes.
+
+    While it waits it holds no slot, and lists show the title as waiting for a person. Who answers is Airflow's to
+    say; ``TELECINE_APPROVERS`` narrows it down.
+    """
+
+    template_fields = ("subject", "body", "given", "evidence")
+    ui_color = "#8f6a2f"
+
+    def __init__(self, *, given: Any, evidence: Any = None, options: tuple[str, ...] = OPTIONS, **kwargs: Any) -> None:
+        approvers = [{"id": name, "name": name} for name in load_settings().approvers]
+        super().__init__(
+            subject="Nothing is asked yet",
+            options=list(options),
+            params={"why": Param("", type="string", title="Why", description="For the audit.")} | self.fields(),
+            assigned_users=approvers or None,
+            **kwargs,
+        )
+        self.given = given
+        self.evidence = evidence
+
+    def fields(self) -> dict[str, Any]:
+        """What a person fills in besides the reason."""
+        return {}
+
+    def review(self, release: Release) -> Review | None:
+        """What to ask, None when there is nothing to ask."""
+        raise NotImplementedError
+
+    def execute(self, context: Any) -> Any:
+        with at(Stage.APPROVE) as release:
+            asked = self.review(release)
+            if asked is None:
+                return self.given
+            self.subject, self.body = asked.subject, asked.body
+            review.asked(release.place, release.title_id, release.run_id, asked)
+        return super().execute(context)
+
+    def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
+        answer = super().execute_complete(context, event)
+        release = release_of(context)
+        who = str((answer["responded_by_user"] or {}).get("name") or "Airflow")
+        (chosen,) = answer["chosen_options"]
+        given = answer["params_input"] or {}
+        why = str(given.get("why") or "")
+        if chosen == APPROVE:
+            review.approved(release.place, release.title_id, who=who, why=why)
+            log.info("%s approved: %s", who, why or "no reason given")
+            return self.given
+        if chosen == REENCODE:
+            problem = review.encode_again(release.place, release.request, str(given["profile"]), who=who, why=why)
+        else:
+            problem = review.rejected(release.place, release.title_id, who=who, why=why)
+        raise AirflowFailException(problem)
+
+
+class PackageGate(Gate):
+    """Between the proof of a package and its publication: findings, quality, recommendations, as the profile asks."""
+
+    def fields(self) -> dict[str, Any]:
+        profile = Param("standard", type="string", title="Profile", description="To encode again with.")
+        return {"profile": profile}
+
+    def review(self, release: Release) -> Review | None:
+        return review.of_package(release.place, release.request, self.given, self.evidence)
+
+
+class LaunchGate(Gate):
+    """Before a title goes live, where its profile wants a person to say so."""
+
+    def review(self, release: Release) -> Review | None:
+        return review.of_launch(release.place, release.request, self.evidence)
