@@ -11,7 +11,7 @@ from pipeline.installation import Installation
 from pipeline.notices import tell
 from pipeline.release import submit_title
 from pipeline.verifying import evidence_key
-from profiles.select import load_profile
+from profiles.load import load_profile
 from telecine.changes import Action, TitleChange
 from telecine.errors import NotFound
 from telecine.findings import SourceReport

@@ -30,12 +30,11 @@ class Gate(HITLOperator):
 
     def __init__(self, *, given: Any, evidence: Any = None, options: tuple[str, ...] = OPTIONS, **kwargs: Any) -> None:
         approvers = [{"id": name, "name": name} for name in load_settings().approvers]
+        why = Param("", type="string", title="Why", description="For the audit.")
+        # Airflow hands the DAG's own params to every operator: none of them is asked for here
+        mine = kwargs | {"params": {"why": why} | self.fields()}
         super().__init__(
-            subject="Nothing is asked yet",
-            options=list(options),
-            params={"why": Param("", type="string", title="Why", description="For the audit.")} | self.fields(),
-            assigned_users=approvers or None,
-            **kwargs,
+            subject="Nothing is asked yet", options=list(options), assigned_users=approvers or None, **mine
         )
         self.given = given
         self.evidence = evidence
@@ -48,11 +47,15 @@ class Gate(HITLOperator):
         """What to ask, None when there is nothing to ask."""
         raise NotImplementedError
 
+    def _passed_on(self) -> Any:
+        """What was given, with the results of a mapped task as a plain list."""
+        return self.given if isinstance(self.given, str) else list(self.given)
+
     def execute(self, context: Any) -> Any:
         with at(Stage.APPROVE) as release:
             asked = self.review(release)
             if asked is None:
-                return self.given
+                return self._passed_on()
             self.subject, self.body = asked.subject, asked.body
             review.asked(release.place, release.title_id, release.run_id, asked)
         return super().execute(context)
@@ -67,7 +70,7 @@ class Gate(HITLOperator):
         if chosen == APPROVE:
             review.approved(release.place, release.title_id, who=who, why=why)
             log.info("%s approved: %s", who, why or "no reason given")
-            return self.given
+            return self._passed_on()
         if chosen == REENCODE:
             problem = review.encode_again(release.place, release.request, str(given["profile"]), who=who, why=why)
         else:

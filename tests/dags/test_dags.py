@@ -18,7 +18,7 @@ def test_a_release_has_the_stages_in_their_order(dag_bag):
 def test_the_examination_runs_beside_the_encode_and_holds_the_package(dag_bag):
     dag = dag_bag.dags["release_title"]
     assert dag.get_task("examine").upstream_task_ids == {"qualify"}
-    assert dag.get_task("examine").downstream_task_ids == {"package"}
+    assert dag.get_task("examine").downstream_task_ids == {"package", "approve"}
 
 
 def test_every_task_has_pool_retries_and_timeout(dag_bag):
