@@ -53,6 +53,7 @@ class Options(Document):
     """What a person may choose from."""
 
     profiles: tuple[str, ...]
+    airflow_url: str
 
 
 router = APIRouter()
@@ -74,8 +75,9 @@ def list_uploads(caller: Ops, desk: At) -> list[Upload]:
 
 @api.get("/options")
 def options(caller: Ops, desk: At) -> Options:  # noqa: ARG001 - the role is what counts
-    """Profiles of the catalogue."""
-    return Options(profiles=known_profiles(desk.place.settings.catalogue_dir))
+    """Profiles of the catalogue, and where runs are shown."""
+    settings = desk.place.settings
+    return Options(profiles=known_profiles(settings.catalogue_dir), airflow_url=settings.airflow_url)
 
 
 @api.get("/{upload_id}")

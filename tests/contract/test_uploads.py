@@ -23,6 +23,7 @@ class Board:
 
     def __init__(self, program, url) -> None:
         self.program = program
+        self.origin = url
         self.url = f"{url}/api/v1/uploads"
 
     def call(self, method, path="", headers=OPS, **more):
@@ -45,6 +46,11 @@ class Board:
 
     def state(self, upload):
         return self.call("GET", f"/{upload['upload_id']}").json()["upload"]
+
+    def parts(self, name, headers=MANAGER):
+        """Of the newest upload of a file of that name."""
+        found = next(one for one in self.call("GET", headers=headers).json() if one["name"] == name)
+        return self.call("GET", f"/{found['upload_id']}", headers=headers).json()["parts"]
 
     def restart(self, until):
         self.program.start()
@@ -70,9 +76,13 @@ def environment(server, folder):
     }
 
 
-def board_on(server, folder, make, free_ports, until):
+def board_on(server, folder, make, free_ports, until, settings=None):
     (port,) = free_ports(1)
-    program = make([sys.executable, str(SERVER), str(port)], folder / "board", environment(server, folder / "data"))
+    program = make(
+        [sys.executable, str(SERVER), str(port)],
+        folder / "board",
+        environment(server, folder / "data") | (settings or {}),
+    )
     board = Board(program, f"http://127.0.0.1:{port}")
     board.restart(until)
     return board
