@@ -23,9 +23,9 @@ from board.uploads.schemas import (
     UploadState,
     UploadView,
 )
-from board.uploads.starting import start_title
+from board.uploads.starting import change_of, submission
 from board.uploads.wiring import Desk, desk_of
-from pipeline.release import Submitted, submit_title
+from pipeline.release import Submitted
 from profiles.load import known_profiles
 from telecine.document import Document
 
@@ -130,8 +130,10 @@ def findings(
 @api.post("/{upload_id}/start")
 def start_release(upload_id: str, wanted: TitleStart, caller: Ops, desk: At) -> Submitted:
     """A person pressed Start: submit the title."""
-    master = desk.service.own(caller, upload_id)
-    return start_title(desk.place, desk.service, master, wanted, submit_title)
+    params = submission(desk.place, desk.service, desk.service.own(caller, upload_id), wanted)
+    submitted = desk.submit(desk.place, params)
+    desk.record(desk.place, change_of(submitted, caller, params))
+    return submitted
 
 
 router.include_router(api)

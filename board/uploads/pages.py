@@ -2,11 +2,13 @@
 
 from http import HTTPStatus
 from pathlib import Path
+from typing import Annotated
 from urllib.parse import urlsplit
 
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, Depends, HTTPException, Request
 from starlette.responses import FileResponse
 
+from board.access import Caller, needs
 from board.uploads.wiring import desk_of
 from telecine.settings import Settings
 
@@ -35,8 +37,7 @@ def library_installed() -> bool:
 
 
 @pages.get("/upload")
-def upload_page(request: Request) -> FileResponse:
-    """The page holds nothing of the installation; what it asks for needs a signed-in caller."""
+def upload_page(request: Request, caller: Annotated[Caller, Depends(needs("ops"))]) -> FileResponse:  # noqa: ARG001
     policy = _policy(desk_of(request.app).place.settings)
     headers = {**_SAFE, "Content-Security-Policy": policy}
     return FileResponse(WEB_ROOT / "upload.html", media_type="text/html", headers=headers)

@@ -1,7 +1,9 @@
 """From an uploaded delivery to a title: the master with its sidecars, submitted as any other."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from datetime import UTC, datetime
 
+from board.access import Caller
 from board.uploads.planning import uri_of_upload
 from board.uploads.rules import UploadRefused, launch_time
 from board.uploads.schemas import TitleStart, Upload, UploadState
@@ -9,22 +11,19 @@ from board.uploads.service import UploadService
 from pipeline.gathering import gather
 from pipeline.installation import Installation
 from pipeline.release import Submitted
+from telecine.changes import TitleChange
 
-__all__ = ["start_title"]
-
-Submit = Callable[[Installation, Mapping[str, object]], Submitted]
+__all__ = ["change_of", "submission"]
 
 
-def start_title(
-    place: Installation, service: UploadService, master: Upload, wanted: TitleStart, submit: Submit
-) -> Submitted:
-    """Submit the title. Raises UploadRefused while a file beside it is not ready, SourceRejected as submit does."""
+def submission(place: Installation, service: UploadService, master: Upload, wanted: TitleStart) -> Mapping[str, object]:
+    """What to submit. Raises UploadRefused while a file of the delivery is not ready, or says too little."""
     if master.kind != "master" or master.state is not UploadState.READY:
         message = f"{master.name} is {master.kind}, {master.state}: a title starts from a master that is ready."
         raise UploadRefused(message)
     beside = _beside(service, master)
     launch_at = launch_time(wanted.launch_local, wanted.zone)
-    params: dict[str, object] = {
+    return {
         **_sources(place, master, [one for one in beside if one.kind == "audio"]),
         "title_id": wanted.title_id,
         "name": wanted.name,
@@ -33,7 +32,15 @@ def start_title(
         "launch_at": launch_at.isoformat() if launch_at else None,
         "texts": [_text(place, one, wanted) for one in beside if one.kind == "subtitles"],
     }
-    return submit(place, params)
+
+
+def change_of(submitted: Submitted, caller: Caller, params: Mapping[str, object]) -> TitleChange:
+    """The entry of the audit."""
+    fields = ("master_uri", "profile", "priority", "launch_at")
+    after = {name: str(params[name]) if params[name] is not None else None for name in fields}
+    return TitleChange(
+        at=datetime.now(UTC), title_id=submitted.title_id, who=caller.name, action="submit", after=after, why="upload"
+    )
 
 
 def _beside(service: UploadService, master: Upload) -> list[Upload]:

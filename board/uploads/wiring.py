@@ -1,7 +1,7 @@
 """The working parts of uploads, made once for an application when the first request needs them."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -13,10 +13,19 @@ from board.uploads.planning import Findings, PlanReport
 from board.uploads.schemas import UploadView
 from board.uploads.service import UploadService
 from pipeline.installation import Installation
+from pipeline.release import Submitted, submit_title
+from telecine.changes import TitleChange
+from telecine.registry.models import ChangeRow
 
 __all__ = ["Desk", "desk_of"]
 
 _making = threading.Lock()
+
+
+def _record(place: Installation, change: TitleChange) -> None:
+    row = {"at": change.at, "title_id": change.title_id, "who": change.who, "action": change.action}
+    with place.registry.transaction() as session:
+        session.add(ChangeRow(**row, body=change.model_dump(mode="json")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +35,8 @@ class Desk:
     place: Installation
     service: UploadService
     checks: Checks
+    submit: Callable[[Installation, Mapping[str, object]], Submitted] = submit_title
+    record: Callable[[Installation, TitleChange], None] = _record
     plans: Background[PlanReport] = field(default_factory=lambda: Background("upload-plan", at_once=1))
     findings: Background[Findings] = field(default_factory=lambda: Background("upload-findings", at_once=1))
 

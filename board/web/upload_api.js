@@ -9,7 +9,7 @@ const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 async function once(method, path, body) {
   const answer = await fetch(`${BASE}${path}`, {
     method,
-    headers: body ? { "Content-Type": "application/json" } : {},
+    headers: { "X-Telecine-Request": "upload", ...(body && { "Content-Type": "application/json" }) },
     body: body && JSON.stringify(body),
     credentials: "same-origin",
   });

@@ -121,8 +121,8 @@ def test_a_file_of_an_unknown_kind_is_refused_in_one_sentence(page, board, tmp_p
     expect(page.locator("#problem")).to_contain_text("notes.exe has the ending '.exe'")
 
 
-def test_somebody_without_the_role_is_told_so(page, board):
-    page.context.clear_cookies()
-    page.context.add_cookies([{"name": "caller", "value": "vera:viewer", "url": board.origin}])
-    page.goto(f"{board.origin}/upload")
-    expect(page.locator("#problem")).to_contain_text("needs the role ops")
+def test_the_page_is_for_those_who_may_upload(page, board):
+    for caller, status in (("vera:viewer", 403), ("", 401), ("mia:manager", 200)):
+        page.context.clear_cookies()
+        page.context.add_cookies([{"name": "caller", "value": caller, "url": board.origin}])
+        assert page.goto(f"{board.origin}/upload").status == status, caller
