@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
 from board.uploads.schemas import Upload, UploadState
@@ -41,7 +41,7 @@ class UploadRepository:
     def find(self, upload_id: str) -> Upload | None:
         with self._registry.transaction() as session:
             row = session.get(UploadRow, upload_id)
-            return Upload.model_validate(row.body) if row else None
+            return _upload(row) if row else None
 
     def get(self, upload_id: str) -> Upload:
         found = self.find(upload_id)
@@ -51,29 +51,45 @@ class UploadRepository:
         return found
 
     def change(self, upload_id: str, states: set[UploadState], change: Callable[[Upload], Upload]) -> Upload:
-        """Apply ``change`` when the upload is in one of ``states``; as it is otherwise."""
-        with self._registry.transaction() as session:
-            row = session.get(UploadRow, upload_id, with_for_update=True)
-            if row is None:
-                message = f"There is no upload {upload_id}."
-                raise NotFound(message)
-            upload = Upload.model_validate(row.body)
+        """Apply ``change`` when the upload is in one of ``states``; as it is otherwise.
+
+        By compare-and-set: of two changes at once each sees the other's, and none is lost.
+        """
+        while True:
+            upload = self.get(upload_id)
             if upload.state not in states:
                 return upload
             changed = change(upload)
-            row.who, row.state, row.updated_at = changed.who, changed.state, changed.updated_at
-            row.body = changed.model_dump(mode="json")
-            return changed
+            if self._replace(upload, changed):
+                return changed
 
     def touch(self, upload_id: str, now: datetime) -> None:
         """It is still being worked on."""
-        self.change(upload_id, {UploadState.UPLOADING}, lambda found: found.model_copy(update={"updated_at": now}))
+        mine = (UploadRow.upload_id == upload_id, UploadRow.state == UploadState.UPLOADING)
+        with self._registry.transaction() as session:
+            session.execute(update(UploadRow).where(*mine).values(updated_at=now))
+
+    def _replace(self, old: Upload, new: Upload) -> bool:
+        as_it_was = (
+            UploadRow.upload_id == old.upload_id,
+            UploadRow.state == old.state,
+            UploadRow.updated_at == old.updated_at,
+        )
+        values = {"who": new.who, "state": new.state, "updated_at": new.updated_at, "body": new.model_dump(mode="json")}
+        with self._registry.transaction() as session:
+            done = session.execute(update(UploadRow).where(*as_it_was).values(**values))
+            return bool(getattr(done, "rowcount", 0))
 
     def listed(
-        self, *, who: str | None = None, states: set[UploadState] | None = None, before: datetime | None = None
+        self,
+        *,
+        who: str | None = None,
+        states: set[UploadState] | None = None,
+        before: datetime | None = None,
+        limit: int = 500,
     ) -> tuple[Upload, ...]:
         """The newest change first; only those of ``who``, in ``states``, at rest since ``before``, where given."""
-        wanted = select(UploadRow).order_by(UploadRow.updated_at.desc())
+        wanted = select(UploadRow).order_by(UploadRow.updated_at.desc()).limit(limit)
         if who is not None:
             wanted = wanted.where(UploadRow.who == who)
         if states is not None:
@@ -81,4 +97,8 @@ class UploadRepository:
         if before is not None:
             wanted = wanted.where(UploadRow.updated_at < before)
         with self._registry.transaction() as session:
-            return tuple(Upload.model_validate(row.body) for row in session.scalars(wanted))
+            return tuple(_upload(row) for row in session.scalars(wanted))
+
+
+def _upload(row: UploadRow) -> Upload:
+    return Upload.model_validate({**row.body, "who": row.who, "state": row.state, "updated_at": row.updated_at})

@@ -1,5 +1,6 @@
 """What may be uploaded, how it is cut, and what is submitted of it."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -189,6 +190,20 @@ def test_an_upload_at_rest_for_days_is_given_up_and_one_that_goes_on_is_not(plac
     assert service.uploads.get(ready.upload_id).state is UploadState.READY
     assert service.store.head(ready.key) is not None
     assert forget_stale_uploads(place, later) == ()
+
+
+def test_of_changes_at_once_none_is_lost(place):
+    service = UploadService(place)
+    upload = service.start(OPS, StartRequest(name="a.mov", size_bytes=1, kind="master", delivery=DELIVERY)).upload
+    uploading = {UploadState.UPLOADING}
+
+    def more(one):
+        return one.model_copy(update={"problem": f"{one.problem or ''}x", "updated_at": datetime.now(UTC)})
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: service.uploads.change(upload.upload_id, uploading, more), range(40)))
+        list(pool.map(lambda _: service.uploads.touch(upload.upload_id, datetime.now(UTC)), range(8)))
+    assert service.uploads.get(upload.upload_id).problem == "x" * 40
 
 
 def test_a_piece_of_work_is_done_once_however_often_it_is_asked_for():
