@@ -16,9 +16,11 @@ from pipeline.gathering import gather, sound_files
 from pipeline.installation import Installation
 from pipeline.release import Submitted, submit_title
 from pipeline.submission import request_from
+from telecine.changes import TitleChange
 from telecine.document import Document
 from telecine.errors import MissingRequirement, NotFound, TelecineError, Unavailable
 from telecine.log import get_logger
+from telecine.registry.changes import ChangeLog
 from telecine.registry.drops import BEING_STARTED, Drop, Drops
 
 __all__ = ["DropScan", "scan_drops"]
@@ -119,8 +121,15 @@ class _Scanner:
             raise
         self._drops.settle(content, title_id=title_id)
         self._drops.settle(dropped.fingerprint, title_id=title_id)
+        self._tell(title_id, dropped.master.uri)
         log.info("drop.started", uri=dropped.master.uri, title=title_id)
         return DropResult(uri=dropped.master.uri, outcome="started", title_id=title_id)
+
+    def _tell(self, title_id: str, uri: str) -> None:
+        after: dict[str, str | None] = {"master_uri": uri}
+        why = "dropped into a watched place"
+        change = TitleChange(at=self._clock(), title_id=title_id, who="pipeline", action="submit", after=after, why=why)
+        ChangeLog(self._place.registry).record(change)
 
     def _submitted(self, params: Mapping[str, object]) -> str:
         """A scanner that died may have submitted it already: then the title is there, of this very master."""

@@ -15,7 +15,7 @@ from board.uploads.service import UploadService
 from pipeline.installation import Installation
 from pipeline.release import Submitted, submit_title
 from telecine.changes import TitleChange
-from telecine.registry.models import ChangeRow
+from telecine.registry.changes import ChangeLog
 
 __all__ = ["Desk", "desk_of"]
 
@@ -23,9 +23,7 @@ _making = threading.Lock()
 
 
 def _record(place: Installation, change: TitleChange) -> None:
-    row = {"at": change.at, "title_id": change.title_id, "who": change.who, "action": change.action}
-    with place.registry.transaction() as session:
-        session.add(ChangeRow(**row, body=change.model_dump(mode="json")))
+    ChangeLog(place.registry).record(change)
 
 
 @dataclass(frozen=True, slots=True)

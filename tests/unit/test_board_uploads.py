@@ -21,7 +21,7 @@ from board.uploads.service import UploadService, forget_stale_uploads
 from board.uploads.wiring import Desk
 from pipeline.installation import Installation
 from pipeline.release import Submitted
-from telecine.registry.models import ChangeRow
+from telecine.registry.changes import ChangeLog
 from telecine.registry.repository import Registry
 from telecine.settings import Settings
 from telecine.storage.memory import MemoryStore
@@ -151,9 +151,9 @@ def test_a_person_starts_a_title_from_what_was_uploaded(board):
         (f"{base}/{text.name}", "pt-BR"),
         (f"{base}/{other.name}", "de"),
     ]
-    with board.place.registry.transaction() as session:
-        (change,) = session.query(ChangeRow).all()
-        assert (change.who, change.action, change.title_id) == ("olga", "submit", "film")
+    (change,) = ChangeLog(board.place.registry).changes()
+    assert (change.who, change.action, change.title_id) == ("olga", "submit", "film")
+    assert change.after["profile"] == "proxy"
 
 
 def test_a_title_does_not_start_while_a_file_beside_it_is_on_its_way(board):
