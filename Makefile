@@ -43,9 +43,10 @@ $(STAMPS)/dev: requirements/dev.lock requirements/schemas.lock tests/players/pac
 	@$(COMPILE) >/dev/null || true
 	@touch $@
 
-$(STAMPS)/player: playback/web/package-lock.json $(STAMPS)/runtime
-	@echo "Installing the player's library (shaka-player)"
+$(STAMPS)/player: playback/web/package-lock.json board/web/package-lock.json $(STAMPS)/runtime
+	@echo "Installing what the player and the upload page load (shaka-player, uppy)"
 	@bash scripts/npm.sh ci --no-audit --no-fund --ignore-scripts --silent
+	@NPM_FOLDER=board/web bash scripts/npm.sh ci --no-audit --no-fund --ignore-scripts --silent
 	@touch $@
 
 $(STAMPS)/sample: requirements/demo.lock $(STAMPS)/runtime

@@ -5,6 +5,7 @@ import hashlib
 import os
 import re
 import stat
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -194,7 +195,7 @@ def _recall(work_dir: Path, identity: str) -> _Remembered | None:
 def _remember(work_dir: Path, identity: str, seen: _Remembered) -> None:
     path = _memory(work_dir, identity)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(f".{os.getpid()}.part")
+    part = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}.part")
     part.write_text(seen.model_dump_json())
     part.replace(path)
 

@@ -42,6 +42,7 @@ class Settings(BaseSettings):
     stack_id: str = Field(default="", description="marks every process of one embedded stack")
 
     s3_endpoint: str = Field(default="", description="S3 endpoint URL of both buckets; empty: not configured")
+    s3_public_endpoint: str = Field(default="", description="where browsers reach the same service; empty: there too")
     s3_region: str = "us-east-1"
     s3_access_key: str = ""
     s3_secret_key: SecretStr = SecretStr("")
@@ -126,6 +127,14 @@ class Settings(BaseSettings):
         default=None, description="DASH-MPD.xsd of ISO/IEC 23009-1; without it manifests are not validated by schema"
     )
     catalogue_dir: Path | None = Field(default=None, description="folder of own profiles, searched first")
+
+    upload_part_bytes: int = Field(default=16 << 20, ge=5 << 20, description="of uploads from a browser, at least")
+    upload_days: float = Field(default=7, gt=0, description="an unfinished upload that rests for so long is given up")
+    watch_dir: Path | None = Field(default=None, description="folder whose masters become titles; none: not watched")
+    watch_prefix: str = Field(default="", description="the same on S3, s3://bucket/prefix; empty: not watched")
+    price_cpu_hour: float | None = Field(default=None, ge=0, description="of one core, for the cost of a plan")
+    price_gb_month: float | None = Field(default=None, ge=0, description="of storage, for the cost of a plan")
+    price_currency: str = Field(default="USD", description="what prices are in, as shown")
 
     @property
     def work_dir(self) -> Path:

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from telecine.cli import audit, control, demo, inspect, keys, local, stack, titles, verify
+from telecine.cli import audit, control, demo, drops, inspect, keys, local, stack, titles, verify
 from telecine.cli.output import fail, wants_json
 from telecine.errors import TelecineError
 from telecine.log import configure_logging
@@ -39,6 +39,7 @@ app.command()(stack.doctor)
 app.command()(stack.token)
 app.command()(demo.demo)
 app.add_typer(audit.audit, name="audit")
+app.add_typer(drops.app, name="drops")
 app.add_typer(keys.app, name="keys")
 
 

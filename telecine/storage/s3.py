@@ -6,7 +6,7 @@ Calls are retried for about half a minute, long enough for a server to be restar
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -24,23 +24,32 @@ from telecine.document import Sha256
 from telecine.errors import NotFound, PreconditionFailed, TelecineError, Unavailable
 from telecine.settings import Settings
 from telecine.storage.keys import checked_key, sha256_of_file
+from telecine.storage.multipart import StoredPart
 from telecine.storage.port import StoredObject
 
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
     from mypy_boto3_s3.client import S3Client
-    from mypy_boto3_s3.type_defs import CopySourceTypeDef, GetObjectOutputTypeDef, HeadObjectOutputTypeDef
+    from mypy_boto3_s3.type_defs import (
+        CompletedMultipartUploadTypeDef,
+        CopySourceTypeDef,
+        CORSConfigurationTypeDef,
+        CORSRuleTypeDef,
+        GetObjectOutputTypeDef,
+        HeadObjectOutputTypeDef,
+    )
 
 __all__ = ["S3Store", "s3_store"]
 
 T = TypeVar("T")
 
 _SHA = "sha256"
-_ABSENT = {"NoSuchKey", "404", "NotFound", "NoSuchBucket"}
+_ABSENT = {"NoSuchKey", "404", "NotFound", "NoSuchBucket", "NoSuchUpload"}
 _LOST = {"PreconditionFailed", "412", "ConditionalRequestConflict", "409"}
 _TRANSIENT = {"InternalError", "ServiceUnavailable", "SlowDown", "RequestTimeout", "500", "502", "503", "504"}
 _SILENT = (NoConnection, HTTPClientError, IncompleteReadError, FlexibleChecksumError, HTTPError, ConnectionError)
 _MULTIPART_BYTES = 64 << 20
+_BLOCK_BYTES = 8 << 20
 _PATIENCE_S = 40.0
 
 
@@ -49,7 +58,10 @@ class _Damaged(Unavailable):
 
 
 class S3Store:
-    """One bucket. ``patience_s``: how long calls are retried before the service is called Unavailable."""
+    """One bucket. ``patience_s``: how long calls are retried before the service is called Unavailable.
+
+    ``public_endpoint``: where browsers reach the service, if not where we do; addresses are signed for it.
+    """
 
     def __init__(
         self,
@@ -59,25 +71,33 @@ class S3Store:
         region: str,
         access_key: str,
         secret_key: SecretStr,
+        public_endpoint: str = "",
         patience_s: float = _PATIENCE_S,
     ) -> None:
         self.bucket = bucket
         self.endpoint = endpoint
         self._patience_s = patience_s
-        self._client: S3Client = boto3.client(
-            "s3",
-            endpoint_url=endpoint,
-            region_name=region,
-            aws_access_key_id=access_key,
-            aws_secret_access_key=secret_key.get_secret_value(),
-            config=Config(
-                s3={"addressing_style": "path"},
-                connect_timeout=3,
-                read_timeout=20,
-                retries={"max_attempts": 1, "mode": "standard"},  # retried here, with a bound of our own
-                max_pool_connections=16,
-            ),
-        )
+
+        def client(url: str) -> "S3Client":
+            made: S3Client = boto3.client(
+                "s3",
+                endpoint_url=url,
+                region_name=region,
+                aws_access_key_id=access_key,
+                aws_secret_access_key=secret_key.get_secret_value(),
+                config=Config(
+                    s3={"addressing_style": "path"},
+                    signature_version="s3v4",  # addresses are signed by SigV2 otherwise, which services give up
+                    connect_timeout=3,
+                    read_timeout=20,
+                    retries={"max_attempts": 1, "mode": "standard"},  # retried here, with a bound of our own
+                    max_pool_connections=16,
+                ),
+            )
+            return made
+
+        self._client = client(endpoint)
+        self._signer = client(public_endpoint) if public_endpoint else self._client
         self._transfer = TransferConfig(
             multipart_threshold=_MULTIPART_BYTES, multipart_chunksize=32 << 20, max_concurrency=4
         )
@@ -211,6 +231,75 @@ class S3Store:
             lambda: self._client.copy_object(Bucket=self.bucket, Key=checked_key(target_key), CopySource=origin),
         )
 
+    def allow_pages(self) -> None:
+        """Any origin: the signature in an address is what lets a part in, never a cookie."""
+        rule: CORSRuleTypeDef = {
+            "AllowedMethods": ["PUT"],
+            "AllowedOrigins": ["*"],
+            "AllowedHeaders": ["*"],
+            "ExposeHeaders": ["ETag"],
+            "MaxAgeSeconds": 3600,
+        }
+        rules: CORSConfigurationTypeDef = {"CORSRules": [rule]}
+        self._call(self.bucket, lambda: self._client.put_bucket_cors(Bucket=self.bucket, CORSConfiguration=rules))
+
+    def create_multipart(self, key: str, *, content_type: str) -> str:
+        answer = self._call(
+            checked_key(key),
+            lambda: self._client.create_multipart_upload(Bucket=self.bucket, Key=key, ContentType=content_type),
+        )
+        return answer["UploadId"]
+
+    def presign_part(self, key: str, multipart_id: str, number: int, *, expires_s: int) -> str:
+        place = {"Bucket": self.bucket, "Key": checked_key(key), "UploadId": multipart_id, "PartNumber": number}
+        return self._signer.generate_presigned_url("upload_part", Params=place, ExpiresIn=expires_s)
+
+    def list_parts(self, key: str, multipart_id: str) -> tuple[StoredPart, ...]:
+        found: list[StoredPart] = []
+        after, more = 0, True
+        while more:
+            page = self._call(
+                checked_key(key),
+                lambda after=after: self._client.list_parts(  # type: ignore[misc]
+                    Bucket=self.bucket, Key=key, UploadId=multipart_id, PartNumberMarker=after
+                ),
+            )
+            parts = page.get("Parts", [])
+            found += [StoredPart(number=p["PartNumber"], size_bytes=p["Size"], etag=p["ETag"]) for p in parts]
+            more = bool(parts) and page.get("IsTruncated", False)
+            after = found[-1].number if found else 0
+        return tuple(found)
+
+    def complete_multipart(self, key: str, multipart_id: str, parts: Sequence[StoredPart]) -> StoredObject:
+        named: CompletedMultipartUploadTypeDef = {
+            "Parts": [{"PartNumber": part.number, "ETag": part.etag} for part in parts]
+        }
+        self._call(
+            checked_key(key),
+            lambda: self._client.complete_multipart_upload(
+                Bucket=self.bucket, Key=key, UploadId=multipart_id, MultipartUpload=named
+            ),
+        )
+        return self._call(key, lambda: _described(key, self._client.head_object(Bucket=self.bucket, Key=key)))
+
+    def abort_multipart(self, key: str, multipart_id: str) -> None:
+        with contextlib.suppress(NotFound):
+            self._call(
+                checked_key(key),
+                lambda: self._client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=multipart_id),
+            )
+
+    def blocks(self, key: str) -> Iterator[bytes]:
+        stored = _described(key, self._call(key, lambda: self._client.head_object(Bucket=self.bucket, Key=key)))
+        for start in range(0, stored.size_bytes, _BLOCK_BYTES):
+            span = f"bytes={start}-{min(start + _BLOCK_BYTES, stored.size_bytes) - 1}"
+            yield self._call(
+                key,
+                lambda span=span: self._client.get_object(  # type: ignore[misc]
+                    Bucket=self.bucket, Key=key, Range=span, IfMatch=stored.etag
+                )["Body"].read(),
+            )
+
     def _check(self, stored: StoredObject, size_bytes: int, digest: Sha256) -> None:
         if stored.size_bytes != size_bytes or stored.sha256 not in {None, digest}:
             found, expected = (size_bytes, digest), (stored.size_bytes, stored.sha256)
@@ -267,6 +356,7 @@ def s3_store(settings: Settings, bucket: str, patience_s: float = _PATIENCE_S) -
         region=settings.s3_region,
         access_key=settings.s3_access_key,
         secret_key=settings.s3_secret_key,
+        public_endpoint=settings.s3_public_endpoint,
         patience_s=patience_s,
     )
 

@@ -211,7 +211,7 @@ module_program = pytest.fixture(scope="module")(programs)
 program = pytest.fixture(programs)
 
 
-@pytest.fixture(name="until")
+@pytest.fixture(name="until", scope="session")
 def _until():
     return until
 

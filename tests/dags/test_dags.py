@@ -5,7 +5,7 @@ import pytest
 
 def test_every_dag_imports(dag_bag):
     assert dag_bag.import_errors == {}
-    assert set(dag_bag.dags) == {"release_title"}
+    assert set(dag_bag.dags) == {"release_title", "watch_masters"}
 
 
 def test_a_release_has_the_stages_in_their_order(dag_bag):
@@ -22,7 +22,7 @@ def test_the_examination_runs_beside_the_encode_and_holds_the_package(dag_bag):
 
 
 def test_every_task_has_pool_retries_and_timeout(dag_bag):
-    for task in dag_bag.dags["release_title"].tasks:
+    for task in [task for dag in dag_bag.dags.values() for task in dag.tasks]:
         assert task.pool == "control", task.task_id
         assert task.retries >= 1, task.task_id
         # a person may take as long as it takes
@@ -47,3 +47,10 @@ def test_the_priorities_of_the_form_are_those_of_the_code(dag_bag):
         "normal",
         "low",
     ]
+
+
+def test_the_watch_looks_every_minute_and_never_beside_itself(dag_bag):
+    dag = dag_bag.dags["watch_masters"]
+    assert dag.max_active_runs == 1
+    assert dag.catchup is False
+    assert dag.schedule == "* * * * *"
