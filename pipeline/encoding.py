@@ -10,6 +10,7 @@ from encoders.queue import send_job
 from encoders.work import found_output
 from pipeline.installation import Installation
 from pipeline.progress import EncodeProgress, frames_of
+from pipeline.remembering import chunks_remembered
 from telecine.errors import EncodeFailed
 from telecine.registry.queue import EncodeQueue, NewJob, Tally, new_holder, raise_for_failed
 from telecine.registry.records import Stage
@@ -33,7 +34,12 @@ class QueuedEncode:
         self._board = LeaseBoard(place.settings.redis_url, place.settings.lease_s)
         settings = place.settings
         self._dispatcher = Dispatcher(
-            self._queue, self._board, send_job, lease_s=settings.lease_s, share=settings.low_share
+            self._queue,
+            self._board,
+            send_job,
+            lease_s=settings.lease_s,
+            share=settings.low_share,
+            on_done=chunks_remembered(place.registry),
         )
 
     def start(self, plan: EncodePlan) -> None:
