@@ -8,6 +8,7 @@ from encoders.documents import AudioJob, EncodePlan, VideoJob
 from encoders.leases import LeaseBoard
 from encoders.queue import send_job
 from encoders.work import found_output
+from pipeline.forecasting import note_remaining
 from pipeline.installation import Installation
 from pipeline.progress import EncodeProgress, frames_of
 from pipeline.remembering import chunks_remembered
@@ -28,6 +29,7 @@ class QueuedEncode:
         self.attempt = attempt or new_holder()
         self._attended = float("-inf")
         self._title_id = title_id
+        self._place = place
         self._registry = place.registry
         self._store = place.work
         self._queue = EncodeQueue(place.registry)
@@ -56,6 +58,7 @@ class QueuedEncode:
         now = time.monotonic()
         if now > self._attended + _ATTEND_S:
             self._queue.attend(self._title_id)
+            note_remaining(self._place, self._title_id)
             self._attended = now
         return self._dispatcher.tick(datetime.now(UTC))
 

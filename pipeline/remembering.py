@@ -25,6 +25,7 @@ __all__ = [
     "chunks_remembered",
     "document_of",
     "extent_of",
+    "reached",
     "remember_stage",
     "stage_features",
     "stage_nominal_s",
@@ -71,6 +72,12 @@ def _took(body: str, seconds: float) -> Took:
     return now_took(cost.features, seconds, cost.units, cost.nominal_s, cost.content)
 
 
+def reached(record: TitleRecord, stage: Stage) -> bool:
+    """Whether a title is at this stage or past it."""
+    listed = list(Stage)
+    return listed.index(record.stage) >= listed.index(stage)
+
+
 @dataclass(frozen=True, slots=True)
 class Extent:
     """How much picture a title has: frames, and megapixels of one picture in all renditions together."""
@@ -81,7 +88,7 @@ class Extent:
 
 def extent_of(place: Installation, record: TitleRecord) -> Extent:
     """Of its jobs, else of its plan or master; of none while nothing is known."""
-    backlog = Backlog(place.registry).of(record.title_id)
+    backlog = Backlog(place.registry).of(record.title_id) if reached(record, Stage.ENCODE) else None
     if backlog is not None:
         shown = {megapixels(job_adapter.validate_json(body)) for body in backlog.shown.values()}
         return Extent(backlog.units, sum(shown))
