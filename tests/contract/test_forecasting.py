@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from pydantic import SecretBytes
+from typer.testing import CliRunner
 
 from encoders.documents import EncodedChunk
 from encoders.features import cost_of
@@ -12,7 +13,10 @@ from pipeline.forecasting import forecast, note_remaining, what_if
 from pipeline.installation import Installation
 from pipeline.remembering import chunks_remembered, remember_stage
 from telecine.changes import OrderChange
+from telecine.cli.app import app
+from telecine.cli.forecast import shown_seconds
 from telecine.errors import NotFound
+from telecine.forecast import Forecasts, WhatIf
 from telecine.keystore import SealedKeyStore
 from telecine.registry.history import WorkHistory
 from telecine.registry.queue import EncodeQueue, NewJob
@@ -222,3 +226,44 @@ def test_what_a_title_still_needs_is_written_down_for_its_slack(place):
     submitted(place, "a")
     note_remaining(place, "a")
     assert place.registry.title("a").remaining_s == pytest.approx(told(place)["a"].remaining_s, rel=0.01)
+
+
+@pytest.fixture
+def telecine(place, monkeypatch):
+    """The command line on this installation."""
+    monkeypatch.setenv("TELECINE_DATA_DIR", str(place.settings.data_dir))
+    monkeypatch.setenv("TELECINE_REDIS_URL", place.settings.redis_url.get_secret_value())
+    monkeypatch.setenv("TELECINE_S3_ENDPOINT", "http://127.0.0.1:9")  # no document is read for a title with jobs
+    return lambda *words: CliRunner().invoke(app, words)
+
+
+def test_the_command_line_shows_forecasts_for_people_and_for_programs(place, telecine):
+    submitted(place, "a", launch_at=datetime.now(UTC) + timedelta(seconds=1))
+    submitted(place, "b")
+    shown, one = telecine("forecast"), telecine("forecast", "b", "--json")
+    assert shown.exit_code == one.exit_code == 0
+    assert "profile" in shown.stdout
+    assert "slots: 2 cpu, 0 gpu" in shown.stdout
+    assert [title.title_id for title in Forecasts.model_validate_json(one.stdout).titles] == ["b"]
+    assert "'nope'" in str(telecine("forecast", "nope").exception)
+
+
+def test_the_command_line_shows_what_would_move_and_asks_what_would_change(place, telecine):
+    learnt(place, "x", "y", "z")
+    submitted(place, "a", chunks=30)
+    submitted(place, "b", launch_at=datetime.now(UTC) + timedelta(seconds=60))
+    found = telecine("what-if", "a", "--priority", "critical", "--json")
+    moved = WhatIf.model_validate_json(found.stdout)
+    assert [one.title_id for one in moved.moved] == ["a", "b"]
+    assert moved.change.priority == Priority.CRITICAL
+    assert "0 other titles" in telecine("what-if", "a", "--priority", "critical").stdout
+    assert "held" in telecine("what-if", "a", "--hold").stdout
+    assert telecine("what-if", "a").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(None, None), (4.4, "4 s"), (-0.2, "0 s"), (250, "4 min 10 s"), (-3900, "-1 h 05 min")],
+)
+def test_spans_are_shown_in_words_of_people(seconds, text):
+    assert shown_seconds(seconds) == text
