@@ -14,6 +14,7 @@ from telecine.errors import NotFound, TelecineError, Unavailable
 from telecine.forecast import Forecasts, Moved, TitleForecast, WhatIf
 from telecine.registry.backlog import Backlog, TitleBacklog
 from telecine.registry.history import WorkHistory
+from telecine.registry.queue import EncodeQueue
 from telecine.registry.records import Stage, TitleRecord
 from telecine.simulation import CONTROL, Floor, Load, alone_s, quantile, simulate
 
@@ -93,7 +94,12 @@ def _snapshot(place: Installation, records: Sequence[TitleRecord]) -> _Snapshot:
     estimates = Estimates(place, now, slots, leases)
     return _Snapshot(
         now=now,
-        floor=Floor({**slots, CONTROL: place.settings.control_slots}, WorkHistory(place.registry).failure_rate()),
+        floor=Floor(
+            {**slots, CONTROL: place.settings.control_slots},
+            WorkHistory(place.registry).failure_rate(),
+            share=place.settings.low_share,
+            turn=EncodeQueue(place.registry).turn(),
+        ),
         estimates={record.title_id: estimates.of(record, backlogs[record.title_id]) for record in records},
     )
 

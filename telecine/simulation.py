@@ -7,12 +7,13 @@ through the very same durations and failures (common random numbers), so what mo
 
 import heapq
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from telecine.order import Place, urgency
+from telecine.order import Place, is_shared, neediest, urgency
 
 __all__ = ["CONTROL", "Floor", "Load", "Running", "Step", "Work", "alone_s", "quantile", "simulate"]
 
@@ -83,10 +84,15 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Floor:
-    """Slots of each queue, and how likely an attempt at a job fails or is lost with its worker."""
+    """Slots of each queue, and how likely an attempt at a job fails or is lost with its worker.
+
+    ``share``: of all dispatches of jobs, what the classes behind the first get; ``turn``: dispatches there were so far.
+    """
 
     slots: Mapping[str, int]
     failure_rate: float = 0.0
+    share: float = 0.0
+    turn: int = 0
 
 
 def simulate(
@@ -149,8 +155,8 @@ class _Phase:
 class _Title:
     """One title in one run. ``phases``: not begun yet, the next last; ``open``: jobs of the one that has begun."""
 
+    place: Place
     phases: list[_Phase]
-    held: bool
     waiting: dict[str, list[_Job]] = field(default_factory=dict)
     open: int = 0
     beside: _Job | None = None
@@ -166,6 +172,9 @@ class _Run:
             for load in ranked
         ]
         self._free = dict(floor.slots)
+        self._share, self._turn = floor.share, floor.turn
+        self._running: Counter[tuple[str, int]] = Counter()
+        self._sent_last: dict[str, int] = {}
         self._lines: dict[str, list[int]] = {queue: [] for queue in floor.slots}
         self._events: list[tuple[float, int, int, str, _Job]] = []
         self._started = 0
@@ -192,7 +201,7 @@ class _Run:
         title = self._titles[index]
         while not title.open:
             if not title.phases:
-                title.finish = math.inf if title.held else now
+                title.finish = math.inf if title.place.held else now
                 return
             if title.phases[-1].joins and title.beside is not None:
                 return
@@ -214,18 +223,20 @@ class _Run:
     def _wait(self, index: int, queue: str, job: _Job) -> None:
         title = self._titles[index]
         waiting = title.waiting.setdefault(queue, [])
-        if not waiting and not title.held:
+        if not waiting and not title.place.held:
             heapq.heappush(self._lines.setdefault(queue, []), index)
         waiting.append(job)
 
     def _start(self, now: float, index: int, queue: str, job: _Job) -> None:
         self._free[queue] = self._free.get(queue, 0) - 1
+        self._running[queue, self._titles[index].place.priority.rank] += 1
         self._started += 1
         heapq.heappush(self._events, (now + job.pop(), self._started, index, queue, job))
 
     def _end(self, now: float, index: int, queue: str, job: _Job) -> None:
         title = self._titles[index]
         self._free[queue] += 1
+        self._running[queue, title.place.priority.rank] -= 1
         if job:
             self._wait(index, queue, job)
             return
@@ -238,12 +249,33 @@ class _Run:
     def _dispatch(self, now: float) -> None:
         for queue, line in self._lines.items():
             while line and self._free.get(queue, 0) > 0:
-                index = line[0]
+                index = line[0] if queue == CONTROL else self._chosen(queue, line)
                 waiting = self._titles[index].waiting[queue]
                 job = waiting.pop()
                 if not waiting:
-                    heapq.heappop(line)
+                    _leave(line, index)
                 self._start(now, index, queue, job)
+
+    def _chosen(self, queue: str, line: list[int]) -> int:
+        """Whose job is dispatched: the most urgent title's, or by its share the neediest's, as at the dispatcher."""
+        self._turn += 1
+        first = self._titles[line[0]].place.priority.rank
+        # the first class is at work already: it never waits for a share; the last sent waits in the broker as a spare
+        at_work = self._running[queue, first] or self._sent_last.get(queue) == first
+        chosen = line[0]
+        if is_shared(self._turn - 1, self._share) and at_work:
+            needy = neediest(self._titles[index].place for index in line)
+            chosen = next((i for i in line if needy and self._titles[i].place.title_id == needy.title_id), chosen)
+        self._sent_last[queue] = self._titles[chosen].place.priority.rank
+        return chosen
+
+
+def _leave(line: list[int], index: int) -> None:
+    if line[0] == index:
+        heapq.heappop(line)
+    else:
+        line.remove(index)
+        heapq.heapify(line)
 
 
 class _Draw:
@@ -264,7 +296,7 @@ class _Draw:
         beside = self._step(load.beside)[1:] if load.beside else None
         phases.append(_Phase(jobs[::-1], beside=beside))
         phases += [_Phase([self._step(step)], joins=step.joins) for step in load.after]
-        return _Title(phases[::-1], held=load.place.held)
+        return _Title(load.place, phases[::-1])
 
     def _ratio(self, ratios: Sequence[float]) -> float:
         return ratios[int(self._random.random() * len(ratios))] * self._factor

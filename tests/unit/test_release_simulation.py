@@ -1,13 +1,15 @@
 """The benchmark of the order of titles, small: no figure of time is held."""
 
-from bench.release_simulation import ORDERS, loads_of, outcome
+from bench.release_simulation import ORDERS, floor_of, loads_of, outcome
 
 COUNT, WORKERS, SEED = 120, 20, 3
 
 
 def missed(name):
     floor, loads = loads_of(COUNT, WORKERS, SEED)
-    return {order: outcome(loads[name], floor, SEED, key).missed.total() for order, key in ORDERS.items()}
+    return {
+        order: outcome(loads[name], floor_of(order, floor), SEED, key).missed.total() for order, key in ORDERS.items()
+    }
 
 
 def test_of_feasible_launches_within_classes_every_one_is_met():

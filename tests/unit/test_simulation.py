@@ -172,3 +172,32 @@ def test_a_common_factor_of_a_title_widens_its_forecast():
     assert quantile(found["n"], 0.9) == quantile(found["n"], 0.1)
     assert quantile(found["w"], 0.9) > 1.5 * quantile(found["w"], 0.1)
     assert quantile(found["w"], 0.5) == pytest.approx(10, rel=0.4)
+
+
+def test_the_oldest_title_behind_the_first_class_gets_its_share_and_is_not_starved():
+    loads = [load("c", chunks(200), priority="critical"), load("old", chunks(4), age=9), load("new", chunks(4), age=1)]
+    fair, unfair = (simulate(loads, Floor({"cpu": 2}, share=share), runs=1) for share in (0.05, 0))
+    assert unfair["old"][0] > unfair["c"][0]
+    assert fair["old"][0] < fair["new"][0] < fair["c"][0]
+    assert fair["old"][0] == pytest.approx(4 * 20 * 10 / 2, rel=0.1)
+
+
+def test_the_share_goes_on_from_the_turn_the_dispatcher_is_at():
+    loads = [load("c", chunks(200), priority="critical"), load("low", chunks(1), priority="low")]
+    ends = [simulate(loads, Floor({"cpu": 2}, share=0.05, turn=turn), runs=1)["low"][0] for turn in (2, 17)]
+    assert ends[0] > ends[1]
+
+
+def test_the_first_class_never_waits_for_a_share():
+    loads = [load("c", chunks(1), priority="critical"), load("low", chunks(9), priority="low", age=9)]
+    assert simulate(loads, Floor({"cpu": 1}, share=0.5, turn=1), runs=1)["c"] == (10,)
+
+
+@given(queues(), st.integers(1, 4), st.sampled_from([0.05, 0.3]))
+def test_a_share_loses_and_repeats_no_work(loads, slots, share):
+    bare = [Load(one.place, works=one.works) for one in loads]
+    total = sum(sum(work.sizes) for one in bare for work in one.works)
+    held_to = simulate([Load(one.place, works=one.works) for one in bare], Floor({"cpu": 1}, share=share), runs=1)
+    assert all(math.isfinite(made[0]) for made in held_to.values())
+    if all(work.ratios == SURE for one in bare for work in one.works):
+        assert max(made[0] for made in held_to.values()) == pytest.approx(total)
