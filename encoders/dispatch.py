@@ -203,7 +203,8 @@ class Dispatcher:
     """Runs ``decide`` against the registry, the lease board and the broker.
 
     ``send(queued, priority)`` hands one job to the broker; it raises Unavailable when the broker is away. ``share``: of
-    all dispatches, what the classes behind the first get.
+    all dispatches, what the classes behind the first get. ``on_done(results)`` is told, after each round, which jobs it
+    found done; it must not raise.
     """
 
     def __init__(
@@ -214,6 +215,7 @@ class Dispatcher:
         *,
         lease_s: float,
         share: float = 0.0,
+        on_done: Callable[[Mapping[str, JobResult]], None] = lambda _: None,
     ) -> None:
         self._queue = queue
         self._board = board
@@ -221,6 +223,7 @@ class Dispatcher:
         self._lease_s = lease_s
         self._share = share
         self._turn = 0
+        self._on_done = on_done
         self._holder = new_holder()
         self._turn_renewed = self._counted = float("-inf")
         self._known: dict[str, int] = {}
@@ -239,8 +242,10 @@ class Dispatcher:
         for name in _QUEUES:
             mine = [queued for queued in jobs if _queue_of(queued.job, slots) == name]
             if mine:
-                decision = decide(self._observed(mine, slots[name], now))
+                observed = self._observed(mine, slots[name], now)
+                decision = decide(observed)
                 self._apply(decision, name)
+                self._on_done({digest: observed.results[digest] for digest in decision.done})
                 ended = ended or bool(decision.done or decision.failed)
         return ended
 

@@ -33,12 +33,16 @@ class Lease(Document):
 
 
 class JobResult(Document):
-    """How an attempt ended. ``final``: another attempt cannot help; ``later``: it was not the chunk's fault."""
+    """How an attempt ended. ``final``: another attempt cannot help; ``later``: it was not the chunk's fault.
+
+    ``seconds``: how long the attempt held its worker's slot; None: it was not measured.
+    """
 
     chunk: EncodedChunk | None = None
     problem: str | None = None
     final: bool = False
     later: bool = False
+    seconds: float | None = None
 
 
 class Presence(Document):

@@ -100,6 +100,7 @@ def encode_job(body: str) -> str:
     if not _acquired(board, job.digest, owner):
         log.info("job.held_elsewhere", job=job.digest[:12])
         return "held elsewhere"
+    began = time.monotonic()
     try:
         with _lease_kept(board, job.digest, owner, settings.lease_s) as keeper, stoppable(keeper.stopper):
             result = _attempt(job, settings, keeper)
@@ -108,6 +109,7 @@ def encode_job(body: str) -> str:
         with contextlib.suppress(Unavailable):
             board.release(job.digest)
         return str(stopped)
+    result = result.model_copy(update={"seconds": time.monotonic() - began})
     _leave_result(board, job.digest, result)
     log.info("job.ended", job=job.digest[:12], problem=result.problem)
     return result.problem or "done"

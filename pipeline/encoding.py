@@ -8,8 +8,10 @@ from encoders.documents import AudioJob, EncodePlan, VideoJob
 from encoders.leases import LeaseBoard
 from encoders.queue import send_job
 from encoders.work import found_output
+from pipeline.forecasting import note_remaining
 from pipeline.installation import Installation
 from pipeline.progress import EncodeProgress, frames_of
+from pipeline.remembering import chunks_remembered
 from telecine.errors import EncodeFailed
 from telecine.registry.queue import EncodeQueue, NewJob, Tally, new_holder, raise_for_failed
 from telecine.registry.records import Stage
@@ -27,13 +29,19 @@ class QueuedEncode:
         self.attempt = attempt or new_holder()
         self._attended = float("-inf")
         self._title_id = title_id
+        self._place = place
         self._registry = place.registry
         self._store = place.work
         self._queue = EncodeQueue(place.registry)
         self._board = LeaseBoard(place.settings.redis_url, place.settings.lease_s)
         settings = place.settings
         self._dispatcher = Dispatcher(
-            self._queue, self._board, send_job, lease_s=settings.lease_s, share=settings.low_share
+            self._queue,
+            self._board,
+            send_job,
+            lease_s=settings.lease_s,
+            share=settings.low_share,
+            on_done=chunks_remembered(place.registry),
         )
 
     def start(self, plan: EncodePlan) -> None:
@@ -50,6 +58,7 @@ class QueuedEncode:
         now = time.monotonic()
         if now > self._attended + _ATTEND_S:
             self._queue.attend(self._title_id)
+            note_remaining(self._place, self._title_id)
             self._attended = now
         return self._dispatcher.tick(datetime.now(UTC))
 

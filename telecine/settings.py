@@ -112,6 +112,12 @@ class Settings(BaseSettings):
         ge=1,
         description="memory that chunk encodes of this machine may take together; four fifths of what there is",
     )
+    control_slots: int = Field(
+        default=4, ge=1, description="control tasks of releases that run at once: as Airflow's parallelism says"
+    )
+    control_handover_s: float = Field(
+        default=1.5, ge=0, description="from the end of one control task to the start of the next, for forecasts"
+    )
     encode_threads: int = Field(
         default=1,
         ge=1,

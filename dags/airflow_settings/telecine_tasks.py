@@ -18,6 +18,7 @@ from pipeline import placing, shelf, steps
 from pipeline.encoding import QueuedEncode
 from pipeline.installation import Installation, open_installation
 from pipeline.notices import tell
+from pipeline.remembering import EXAMINE, remember_stage
 from pipeline.submission import request_from
 from telecine.document import Document
 from telecine.errors import EncodeFailed, NotFound, PackageRejected, SourceRejected, Unavailable
@@ -98,8 +99,10 @@ def at(stage: Stage) -> Iterator[Release]:
     if stage == Stage.REGISTER:
         registry.submit(release.request, release.run_id)
     registry.enter(release.title_id, stage)
+    began = time.monotonic()
     with final_errors(release):
         yield release
+    remember_stage(release.place, release.title_id, stage, time.monotonic() - began)
 
 
 def _wait_while_held(release: Release) -> None:
@@ -116,8 +119,10 @@ def _wait_while_held(release: Release) -> None:
 def beside() -> Iterator[Release]:
     """Work beside the stage the title is at."""
     release = release_of(get_current_context())
+    began = time.monotonic()
     with final_errors(release):
         yield release
+    remember_stage(release.place, release.title_id, EXAMINE, time.monotonic() - began)
 
 
 @contextmanager

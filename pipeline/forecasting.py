@@ -1,0 +1,184 @@
+"""When titles will be ready, and what a change of order would do to them: simulated on what is known now."""
+
+import contextlib
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from encoders.leases import Lease, LeaseBoard
+from pipeline.installation import Installation
+from pipeline.loads import Estimate, Estimates, place_of
+from telecine.changes import OrderChange
+from telecine.errors import NotFound, TelecineError, Unavailable
+from telecine.forecast import Forecasts, Moved, TitleForecast, WhatIf
+from telecine.registry.backlog import Backlog, TitleBacklog
+from telecine.registry.history import WorkHistory
+from telecine.registry.queue import EncodeQueue
+from telecine.registry.records import Stage, TitleRecord
+from telecine.simulation import CONTROL, Floor, Load, alone_s, quantile, simulate
+
+__all__ = ["forecast", "note_remaining", "what_if"]
+
+_RUNS, _FEWEST_RUNS = 100, 15
+_JOBS_SIMULATED = 150_000
+"""Jobs of all runs together, about: a forecast takes a second or two, however long the queue is."""
+
+_NOISE_S, _NOISE = 1.0, 0.01
+"""A finish that moves by less, or by this share of the time until it, has not moved."""
+
+_QUEUES = ("cpu", "gpu")
+
+
+@dataclass(frozen=True, slots=True)
+class _Snapshot:
+    """All titles under way at one moment, and the slots for them."""
+
+    now: datetime
+    floor: Floor
+    estimates: dict[str, Estimate]
+
+
+def forecast(place: Installation) -> Forecasts:
+    """When each title under way will be ready to go live; what people must still say yes to is not foreseen."""
+    records = _under_way(place)
+    seen = _snapshot(place, records)
+    return Forecasts(made_at=seen.now, slots=dict(seen.floor.slots), titles=_forecasts(records, seen))
+
+
+def what_if(place: Installation, title_id: str, change: OrderChange) -> WhatIf:
+    """Who would be ready when, if the title's place in the order were changed so; nothing is changed.
+
+    Both futures are drawn from one seed, so that only the order tells them apart. Raises NotFound for a title that is
+    not under way.
+    """
+    records = _under_way(place)
+    if title_id not in {record.title_id for record in records}:
+        message = f"Title '{title_id}' is not under way, so a change of its order changes nothing."
+        raise NotFound(message)
+    changed = [_changed(record, change) if record.title_id == title_id else record for record in records]
+    seen = _snapshot(place, records)
+    before = {one.title_id: one for one in _forecasts(records, seen)}
+    after = _forecasts(changed, _replaced(seen, changed))
+    moved = [_moved(before[one.title_id], one) for one in after]
+    own = [one for one in moved if one.title_id == title_id]
+    others = [one for one in moved if one.title_id != title_id and _is_moved(one, seen.now)]
+    others.sort(key=lambda one: -abs(math.inf if one.by_s is None else one.by_s))
+    return WhatIf(
+        title_id=title_id, change=change, moved=(*own, *others), unmoved=len(records) - len(own) - len(others)
+    )
+
+
+def note_remaining(place: Installation, title_id: str) -> None:
+    """Write down the wall seconds a title needs if it is served first: what its slack is reckoned from.
+
+    Cheap, nothing is simulated. Never raises for what the registry or Redis cannot tell now.
+    """
+    with contextlib.suppress(TelecineError):
+        record = place.registry.title(title_id)
+        seen = _snapshot(place, [record])
+        load = seen.estimates[title_id].load
+        seconds = alone_s(load, seen.floor.slots) if load else None
+        if seconds is not None:
+            place.registry.forecast({title_id: seconds})
+
+
+def _under_way(place: Installation) -> list[TitleRecord]:
+    return [record for record in place.registry.titles() if not record.stage.ended and record.stage != Stage.GO_LIVE]
+
+
+def _snapshot(place: Installation, records: Sequence[TitleRecord]) -> _Snapshot:
+    now = datetime.now(UTC)
+    backlogs = {record.title_id: Backlog(place.registry).of(record.title_id) for record in records}
+    slots, leases = _workers(place, backlogs.values())
+    estimates = Estimates(place, now, slots, leases)
+    return _Snapshot(
+        now=now,
+        floor=Floor(
+            {**slots, CONTROL: place.settings.control_slots},
+            WorkHistory(place.registry).failure_rate(),
+            share=place.settings.low_share,
+            turn=EncodeQueue(place.registry).turn(),
+        ),
+        estimates={record.title_id: estimates.of(record, backlogs[record.title_id]) for record in records},
+    )
+
+
+def _workers(place: Installation, backlogs: Iterable[TitleBacklog | None]) -> tuple[dict[str, int], dict[str, Lease]]:
+    """Slots by queue and leases of sent jobs; no slot where Redis does not answer, so that nothing is promised."""
+    sent = [job.digest for one in backlogs if one for job in one.left if job.sent_at is not None]
+    with contextlib.suppress(Unavailable):
+        board = LeaseBoard(place.settings.redis_url, place.settings.lease_s)
+        return {queue: board.slots(queue) for queue in _QUEUES}, board.leases(sent)
+    return dict.fromkeys(_QUEUES, 0), {}
+
+
+def _forecasts(records: Sequence[TitleRecord], seen: _Snapshot) -> tuple[TitleForecast, ...]:
+    loads = [one.load for one in seen.estimates.values() if one.load]
+    jobs = sum(len(work.sizes) for load in loads for work in load.works)
+    runs = max(_FEWEST_RUNS, min(_RUNS, _JOBS_SIMULATED // max(1, jobs)))
+    finishes = simulate(loads, seen.floor, runs=runs)
+    return tuple(_of_title(record, seen, finishes.get(record.title_id, ())) for record in records)
+
+
+def _of_title(record: TitleRecord, seen: _Snapshot, finishes: Sequence[float]) -> TitleForecast:
+    estimate = seen.estimates[record.title_id]
+    p50, p90 = (_moment(seen.now, finishes, share) for share in (0.5, 0.9))
+    slack = (record.launch_at - p90).total_seconds() if record.launch_at and p90 else None
+    load = estimate.load
+    return TitleForecast(
+        title_id=record.title_id,
+        priority=record.priority,
+        launch_at=record.launch_at,
+        held=record.held,
+        p50=p50,
+        p90=p90,
+        work_s=_work_s(load) if load else 0.0,
+        remaining_s=(alone_s(load, seen.floor.slots) or 0.0) if load else 0.0,
+        jobs_left=estimate.jobs_left,
+        basis=estimate.basis,
+        late_s=-slack if slack is not None and slack < 0 else None,
+        slack_s=slack,
+    )
+
+
+def _moment(now: datetime, finishes: Sequence[float], share: float) -> datetime | None:
+    seconds = quantile(finishes, share) if finishes else math.inf
+    return now + timedelta(seconds=seconds) if math.isfinite(seconds) else None
+
+
+def _work_s(load: Load) -> float:
+    running = sum(one.work.expected_s * (1 - (one.progress or 0.0)) for one in load.running)
+    return running + sum(work.expected_s for work in load.works)
+
+
+def _changed(record: TitleRecord, change: OrderChange) -> TitleRecord:
+    return record.model_copy(update={name: getattr(change, name) for name in change.model_fields_set})
+
+
+def _replaced(seen: _Snapshot, records: Sequence[TitleRecord]) -> _Snapshot:
+    places = {record.title_id: place_of(record) for record in records}
+    estimates = {
+        title: replace(one, load=replace(one.load, place=places[title])) if one.load else one
+        for title, one in seen.estimates.items()
+    }
+    return replace(seen, estimates=estimates)
+
+
+def _moved(before: TitleForecast, after: TitleForecast) -> Moved:
+    by_s = (after.p90 - before.p90).total_seconds() if after.p90 and before.p90 else None
+    return Moved(
+        title_id=before.title_id,
+        before=before,
+        after=after,
+        by_s=by_s,
+        becomes_late=before.late_s is None and after.late_s is not None,
+        becomes_on_time=before.late_s is not None and after.p90 is not None and after.late_s is None,
+    )
+
+
+def _is_moved(moved: Moved, now: datetime) -> bool:
+    if moved.by_s is None:
+        return moved.before.p90 != moved.after.p90
+    until = (moved.before.p90 - now).total_seconds() if moved.before.p90 else 0.0
+    return abs(moved.by_s) > max(_NOISE_S, _NOISE * until) or moved.becomes_late or moved.becomes_on_time
