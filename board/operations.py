@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from board.documents import PlanOutline, PlanWish
 from board.outline import outline
+from pipeline.control import change_order
 from pipeline.encoding import read_progress
 from pipeline.installation import Installation
 from pipeline.progress import EncodeProgress
@@ -17,6 +18,7 @@ from telecine.changes import Action, TitleChange
 from telecine.errors import Unavailable
 from telecine.forecast import Forecasts, WhatIf
 from telecine.publication import Pointer
+from telecine.registry.changes import ChangeLog
 from telecine.registry.records import TitleRecord
 from telecine.versions import VersionRecord
 
@@ -46,7 +48,7 @@ class Operations:
 def pipeline_operations() -> Operations:
     """Those of this installation."""
     return Operations(
-        change_order=_later("pipeline.control", "change_order"),
+        change_order=change_order,
         forecast=_later("pipeline.forecasting", "forecast"),
         what_if=_later("pipeline.forecasting", "what_if"),
         versions=_later("pipeline.versions", "versions"),
@@ -58,18 +60,14 @@ def pipeline_operations() -> Operations:
         progress=read_progress,
         questions=lambda place: open_questions(place.settings) if place.settings.airflow_url else (),
         answer=lambda place, token, question, options: answer_question(place.settings, token, question, options),
-        record=lambda place, change: _log_of(place).record(change),
-        changes=lambda place, title, limit: tuple(_log_of(place).changes(title, limit)),
+        record=lambda place, change: ChangeLog(place.registry).record(change),
+        changes=lambda place, title, limit: ChangeLog(place.registry).changes(title, limit),
     )
 
 
 def change_of(title_id: str, who: str, action: Action, why: str) -> TitleChange:
     """An entry of the audit for what a person did now."""
     return TitleChange(at=datetime.now(UTC), title_id=title_id, who=who, action=action, why=why)
-
-
-def _log_of(place: Installation) -> Any:
-    return import_module("telecine.registry.changes").ChangeLog(place.registry)
 
 
 def _later(module: str, name: str) -> Callable[..., Any]:
