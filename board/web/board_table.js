@@ -65,7 +65,7 @@ export class Row {
     const can = actions(caller, title);
     this.put("name", [title.name, title.poster, title.problem, title.title_id], () => nameCell(title, this.on));
     this.put("class", [title.priority, can.reorder], () => classCell(title, can, this.on));
-    this.put("launch", [title.launch_at, zone, can.reorder, clock(title.launch_at, zone)], () => launchCell(title, zone, can, this.on));
+    this.put("launch", [title.launch_at, title.stage === "live", zone, can.reorder, clock(title.launch_at, zone)], () => launchCell(title, zone, can, this.on));
     this.put("stage", [title.stage, title.held, title.links?.log, (title.questions ?? []).length], () => stageCell(title));
     this.put("progress", [title.progress, title.jobs_done, title.jobs_total, title.stage], () => progressCell(title));
     this.put("ready", [title.p50, title.p90, zone, title.live_at, title.stage, title.basis], () => readyCell(title, zone));
@@ -117,7 +117,7 @@ function classCell(title, can, on) {
 function launchCell(title, zone, can, on) {
   const text = title.launch_at
     ? el("span", { title: exact(title.launch_at, zone) }, `${clock(title.launch_at, zone)} `, el("span", { class: "faint" }, zoneName(title.launch_at, zone)))
-    : el("span", { class: "faint" }, "when ready");
+    : el("span", { class: "faint" }, title.stage === "live" ? "–" : "when ready");
   if (!can.reorder) return text;
   return el("button", { type: "button", class: "plain", tabindex: "-1", "data-does": "launch", "aria-label": `Launch time of ${title.name}`, onclick: () => on.reorder(title, {}, "launch") }, text);
 }
@@ -125,7 +125,7 @@ function launchCell(title, zone, can, on) {
 function stageCell(title) {
   const name = title.stage.replace("_", " ");
   return [
-    el("span", { class: `stage ${title.stage}` }, name),
+    el("span", { class: `stage is-${title.stage}` }, name),
     title.held ? el("span", { class: "badge" }, "held") : null,
     asks(title) ? el("span", { class: "badge asks" }, "waits for a person") : null,
   ];
@@ -135,7 +135,7 @@ function progressCell(title) {
   const share = title.progress ?? 0;
   const bar = el("progress", { max: "1", value: String(share), "aria-label": `${Math.round(share * 100)} % encoded` });
   const jobs = title.jobs_total ? el("span", { class: "faint", title: "chunk jobs done" }, `${title.jobs_done ?? 0} of ${title.jobs_total}`) : null;
-  return el("div", { class: "measure" }, bar, el("span", {}, `${Math.floor(share * 100)} %`), jobs);
+  return el("div", { class: "encoded" }, bar, el("span", {}, `${Math.floor(share * 100)} %`), jobs);
 }
 
 function readyCell(title, zone) {

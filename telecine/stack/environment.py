@@ -66,7 +66,6 @@ def airflow_environment(layout: Layout, state: StackState, secret: Mapping[str, 
     sections: dict[str, dict[str, object]] = {
         "core": {
             "dags_folder": clone / "dags",
-            "plugins_folder": clone / "dags" / "airflow_plugins",
             "executor": "bounded_executor.BoundedLocalExecutor",
             "parallelism": 4,
             "load_examples": False,

@@ -24,12 +24,18 @@ def hours(count):
 def furnished(folder):
     """An installation with titles at many stages, and what its pipeline would do."""
     place, pipeline = installation(folder), Pipeline()
-    add(place, "night-train", "Night Train", launch_at=hours(7), stage="encode")
+    add(place, "night-train", "Night Train", launch_at=hours(1), stage="encode")
     add(place, "snow", "Snow Country", priority="high", launch_at=hours(2), stage="encode")
-    add(place, "estuary", "The Estuary", priority="high", launch_at=hours(1), stage="measure")
+    add(place, "estuary", "The Estuary", priority="high", launch_at=hours(3), stage="measure")
     add(place, "tin-drum", "Letters to a Lighthouse Keeper", stage="package")
     add(place, "winter", "Winter Orchard", priority="low", stage="submitted")
-    add(place, "broken", "Paper Lanterns", stage="failed", problem="encode: chunk 12 failed three times: invalid NAL unit size")
+    add(
+        place,
+        "broken",
+        "Paper Lanterns",
+        stage="failed",
+        problem="encode: chunk 12 failed three times: invalid NAL unit size",
+    )
     add(place, "harbour", "Harbour Lights")
     for seq, version in enumerate(("v1a2b3c4d5e6f708", "v9f8e7d6c5b4a392"), 1):
         place.registry.set_live("harbour", pointer("harbour", version, seq))
@@ -45,8 +51,25 @@ def furnished(folder):
 def give_poster(place, title_id, number):
     """Thumbnails of a live version, as the packager leaves them, or a picture that was made of the master before."""
     hue = f"hue=h={number * 55}:s=0.8"
-    source = "testsrc2=s=192x108" if number % 2 else "gradients=s=192x108:c0=0x123a5c:c1=0xd98a4b:x0=0:y0=0:x1=190:y1=100"
-    command = [tool_path("ffmpeg"), "-v", "error", "-f", "lavfi", "-i", source, "-vf", hue, "-frames:v", "1", "-f", "mjpeg", "-"]
+    source = (
+        "testsrc2=s=192x108" if number % 2 else "gradients=s=192x108:c0=0x123a5c:c1=0xd98a4b:x0=0:y0=0:x1=190:y1=100"
+    )
+    command = [
+        tool_path("ffmpeg"),
+        "-v",
+        "error",
+        "-f",
+        "lavfi",
+        "-i",
+        source,
+        "-vf",
+        hue,
+        "-frames:v",
+        "1",
+        "-f",
+        "mjpeg",
+        "-",
+    ]
     picture = subprocess.run(command, check=True, capture_output=True).stdout
     record = place.registry.title(title_id)
     if record.live is not None:
@@ -89,7 +112,9 @@ def served(place, pipeline):
     """The board on a loopback port; yields its address and its application."""
     app = create_app(lambda: place, identify, pipeline.operations())
     port = free_port()
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", timeout_graceful_shutdown=1))
+    server = uvicorn.Server(
+        uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", timeout_graceful_shutdown=1)
+    )
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

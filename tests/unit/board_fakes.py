@@ -45,7 +45,7 @@ def installation(folder) -> Installation:
         origin=MemoryStore(),
         keys=None,
         registry=registry,
-        open_bucket=lambda bucket: MemoryStore(),
+        open_bucket=lambda _: MemoryStore(),
     )
 
 
@@ -168,7 +168,7 @@ class Pipeline:
         self.asked: tuple[Question, ...] = ()
         self.kept: dict[str, list[str]] = {}
 
-    def submit(self, place, params):
+    def submit(self, _, params):
         self.done.append(("submit", params["master_uri"]))
         return Submitted(title_id=params["title_id"] or "made-up", run_id="run")
 
@@ -182,12 +182,12 @@ class Pipeline:
         place.registry.enter(title_id, Stage.ENCODE)
         return Submitted(title_id=title_id, run_id="run")
 
-    def plan(self, place, wish):
+    def plan(self, _, wish):
         return PlanOutline(
             profile=wish.profile, duration_s=4, frames=96, chunks=1, jobs=2, expected_bytes=1000, rungs=()
         )
 
-    def answer(self, place, token, question, options):
+    def answer(self, _, token, question, options):
         self.done.append(("answer", token, question.task_id, options))
         self.asked = ()
 
@@ -216,8 +216,8 @@ class Pipeline:
             cancel=self.cancel,
             retry=self.retry,
             plan=self.plan,
-            progress=lambda place, title_id: encoding(),
-            questions=lambda place: self.asked,
+            progress=lambda *_: encoding(),
+            questions=lambda _: self.asked,
             answer=self.answer,
         )
 
