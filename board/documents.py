@@ -199,4 +199,5 @@ class Answer(Document):
     task_id: str = Field(max_length=250)
     map_index: int = -1
     options: tuple[str, ...] = Field(min_length=1)
+    profile: str | None = Field(default=None, max_length=64, description="to encode again with, where that is chosen")
     why: Why

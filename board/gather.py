@@ -166,4 +166,12 @@ def _links(record: TitleRecord, place: Installation) -> Links:
     return Links(run=run, log=f"{run}/tasks/{task}" if run and task else None, player=player)
 
 
-_TASKS = frozenset(Stage) - {Stage.SUBMITTED, Stage.LIVE, Stage.REJECTED, Stage.FAILED, Stage.CANCELLED, Stage.FILL}
+_TASKS = frozenset(Stage) - {
+    Stage.SUBMITTED,
+    Stage.APPROVE,  # several tasks ask
+    Stage.FILL,  # one of each edge
+    Stage.LIVE,
+    Stage.REJECTED,
+    Stage.FAILED,
+    Stage.CANCELLED,
+}

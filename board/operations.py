@@ -1,6 +1,6 @@
 """What the board does to titles: the pipeline's own functions, the same the command line calls."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import import_module
@@ -40,7 +40,7 @@ class Operations:
     plan: Callable[[Installation, PlanWish], PlanOutline]
     progress: Callable[[Installation, str], EncodeProgress | None]
     questions: Callable[[Installation], tuple[Question, ...]]
-    answer: Callable[[Installation, str, Question, Sequence[str]], None]
+    answer: Callable[[Installation, str, Question, Sequence[str], Mapping[str, str]], None]
     record: Callable[[Installation, TitleChange], None]
     changes: Callable[[Installation, str | None, int], tuple[TitleChange, ...]]
 
@@ -59,7 +59,7 @@ def pipeline_operations() -> Operations:
         plan=outline,
         progress=read_progress,
         questions=lambda place: open_questions(place.settings) if place.settings.airflow_url else (),
-        answer=lambda place, token, question, options: answer_question(place.settings, token, question, options),
+        answer=lambda place, *answer: answer_question(place.settings, *answer),
         record=lambda place, change: ChangeLog(place.registry).record(change),
         changes=lambda place, title, limit: ChangeLog(place.registry).changes(title, limit),
     )

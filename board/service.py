@@ -74,9 +74,11 @@ class Desk:
             known = ", ".join(question.options)
             detail = f"{answer.task_id} offers {known}, and '{unknown[0]}' was chosen."
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "unknown-option", detail)
-        self.operations.answer(self.place, token, question, answer.options)
-        refused = answer.options[0].casefold().startswith(_REFUSING)
-        self._tell(title_id, caller, "reject" if refused else "approve", f"{', '.join(answer.options)}: {answer.why}")
+        given = {"why": answer.why} | ({"profile": answer.profile} if answer.profile else {})
+        self.operations.answer(self.place, token, question, answer.options, given)
+        if "why" not in question.fields:  # a task that asks for the reason writes the audit by itself
+            action: Action = "reject" if answer.options[0].casefold().startswith(_REFUSING) else "approve"
+            self._tell(title_id, caller, action, f"{', '.join(answer.options)}: {answer.why}")
         return self.gathering.after_change(title_id)
 
     def _change_order(self, caller: Caller, title_id: str, change: OrderChange, why: str) -> TitleCard:

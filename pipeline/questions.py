@@ -26,6 +26,9 @@ class Question(Document):
     subject: str
     body: str | None = None
     options: tuple[str, ...]
+    fields: tuple[str, ...] = Field(
+        default=(), description="what may be filled in besides, such as 'why' and 'profile'"
+    )
     asked_at: UtcTime | None = None
     task_state: str | None = Field(default=None, description="of Airflow")
 
@@ -39,8 +42,12 @@ def open_questions(settings: Settings) -> tuple[Question, ...]:
     return tuple(question for question in questions if question.task_state not in {"failed", "skipped", "removed"})
 
 
-def answer_question(settings: Settings, token: str, question: Question, options: Sequence[str]) -> None:
+def answer_question(
+    settings: Settings, token: str, question: Question, options: Sequence[str], given: Mapping[str, str]
+) -> None:
     """Answer as the person whose token of Airflow it is, so that Airflow knows who answered.
+
+    Of ``given`` counts what the question has fields for.
 
     Raises NotFound, PreconditionFailed when it was answered meanwhile, Unavailable.
     """
@@ -48,7 +55,7 @@ def answer_question(settings: Settings, token: str, question: Question, options:
         f"/api/v2/dags/{_DAG}/dagRuns/{question.run_id}/taskInstances/{question.task_id}"
         f"/{question.map_index}/hitlDetails"
     )
-    body = {"chosen_options": list(options), "params_input": {}}
+    body = {"chosen_options": list(options), "params_input": {k: v for k, v in given.items() if k in question.fields}}
     headers = {"Authorization": f"Bearer {token}"}
     try:
         with httpx.Client(base_url=settings.airflow_url, timeout=_TIMEOUT_S) as client:
@@ -76,6 +83,7 @@ def _question(row: Mapping[str, Any]) -> Question:
         subject=row["subject"],
         body=row.get("body"),
         options=tuple(row["options"]),
+        fields=tuple(row.get("params") or ()),
         asked_at=row.get("created_at"),
         task_state=task.get("state"),
     )

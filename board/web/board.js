@@ -61,7 +61,7 @@ const on = {
     const name = `${retry ? "Try again" : "Cancel"}: ${title.name}`;
     dialogs.ask({ name, text, confirm: retry ? "Try again" : "Cancel the title", danger: !retry }, (why) => api.act(title.title_id, action, why), done(retry ? `${title.name} is tried again.` : `${title.name} is cancelled.`));
   },
-  answer: (title) => dialogs.decide(title, done(`The decision on ${title.name} is told to its run.`)),
+  answer: (title) => dialogs.decide(title, board.me.profiles, done(`The decision on ${title.name} is told to its run.`)),
   rollBack(title, version) {
     const text = `Viewers get ${version.version} instead of ${title.live_version}, within a second. Playing sessions go on.`;
     dialogs.ask({ name: `Roll back: ${title.name}`, text, confirm: "Roll back", danger: true }, (why) => api.rollBack(title.title_id, version.version, why), done(`${title.name} is back at ${version.version}.`));
@@ -133,7 +133,7 @@ function key(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || $("dialog").open) return;
   if (event.key === "Escape") {
     if (typing) event.target.blur();
-    else if (sheet.openTitle()) {
+    else if (sheet.openTitle() && !onlyTitle) {
       sheet.hide();
       board.rows.get(board.current)?.tr.focus();
     }

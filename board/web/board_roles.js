@@ -6,7 +6,7 @@ const BROKEN = ["rejected", "failed", "cancelled"];
 
 export const CLASSES = ["critical", "high", "normal", "low"];
 export const STAGES = [
-  "submitted", "register", "inspect", "qualify", "plan", "encode", "assemble", "measure", "package", "verify", "publish",
+  "submitted", "register", "inspect", "qualify", "plan", "encode", "assemble", "measure", "package", "verify", "approve", "publish",
   "fill", "go_live", "live", "rejected", "failed", "cancelled",
 ];
 

@@ -49,7 +49,7 @@ def open_as(browser, stand):
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda line: complaints.append(line.text) if line.type == "error" else None)
         page.goto(f"{stand[2]}{path}")
-        page.wait_for_selector("tr[data-title]")
+        page.wait_for_selector("tr[data-title]", state="attached")
         return page
 
     yield opened
@@ -137,7 +137,7 @@ def test_a_question_is_decided_on_the_board(open_as, stand):
     page.context.add_cookies([{"name": "_token", "value": "of-kim", "url": stand[2]}])
     dialog.get_by_role("button", name="Decide").click()
     expect(row(page, "tin-drum").get_by_text("waits for a person")).to_be_hidden()
-    assert ("answer", "of-kim", "source_qc", ("Approve",)) in stand[1].done
+    assert ("answer", "of-kim", "source_qc", ("Approve",), {"why": "it is meant"}) in stand[1].done
 
 
 def test_a_version_is_rolled_back_and_the_audit_tells_of_changes(open_as, stand):

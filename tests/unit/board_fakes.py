@@ -187,8 +187,8 @@ class Pipeline:
             profile=wish.profile, duration_s=4, frames=96, chunks=1, jobs=2, expected_bytes=1000, rungs=()
         )
 
-    def answer(self, _, token, question, options):
-        self.done.append(("answer", token, question.task_id, options))
+    def answer(self, _, token, question, options, given):
+        self.done.append(("answer", token, question.task_id, options, given))
         self.asked = ()
 
     def versions(self, place, title_id):

@@ -211,7 +211,7 @@ def decision(**changes):
 def test_a_decision_is_told_to_airflow_as_the_caller(client, pipeline):
     answer = client.post("/api/v1/titles/night-train/decision", json=decision(), headers=headers("manager"))
     assert answer.is_success, answer.text
-    assert pipeline.done == [("answer", "kims-token", "source_qc", ("Reject",))]
+    assert pipeline.done == [("answer", "kims-token", "source_qc", ("Reject",), {"why": "the premiere moved"})]
     (entry,) = client.get("/api/v1/titles/night-train/audit", headers=headers("viewer")).json()
     assert (entry["action"], entry["why"]) == ("reject", "Reject: the premiere moved")
 
