@@ -72,6 +72,12 @@ class AirflowApi:
         if answer.status_code != httpx.codes.NOT_FOUND:
             _raise_for(answer)
 
+    def get(self, path: str, query: Mapping[str, str]) -> Any:
+        """What a path of the interface answers, decoded."""
+        answer = self._call("GET", f"{path}?{httpx.QueryParams(query)}")
+        _raise_for(answer)
+        return answer.json()
+
     @stamina.retry(on=Unavailable, attempts=8, timeout=40)
     def _call(self, method: str, path: str, body: Mapping[str, object] | None = None) -> httpx.Response:
         return self._ask(method, path, body)

@@ -9,7 +9,7 @@ from pydantic import Field
 from telecine.document import Document, UtcTime
 from telecine.text import Chapter, TextSource
 
-__all__ = ["Priority", "SubmitRequest", "TitleId", "title_id_from_name"]
+__all__ = ["TITLE_ID_PATTERN", "Priority", "SubmitRequest", "TitleId", "title_id_from_name"]
 
 TITLE_ID_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}$"
 TitleId = Annotated[str, Field(pattern=TITLE_ID_PATTERN)]

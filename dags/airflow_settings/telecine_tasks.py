@@ -70,7 +70,10 @@ class Release:
     def keep(self, document: Document) -> str:
         """Put a document on the shelf; the key is what travels through XCom."""
         key = shelf.keep(self.place.work, document)
-        self.place.registry.remember_document(self.title_id, type(document).__name__, key)
+        name = type(document).__name__
+        if isinstance(document, FillReceipt):
+            name = f"{name} {document.edge}"  # one of each edge
+        self.place.registry.remember_document(self.title_id, name, key)
         return key
 
     def load(self, kind: type[D], key: str) -> D:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from telecine.settings import usable_cores
+from telecine.stack.credentials import AIRFLOW_USERS
 from telecine.stack.state import EDGES, Layout, StackState
 
 __all__ = ["airflow_environment", "common_environment", "settings_environment"]
@@ -65,14 +66,14 @@ def airflow_environment(layout: Layout, state: StackState, secret: Mapping[str, 
     sections: dict[str, dict[str, object]] = {
         "core": {
             "dags_folder": clone / "dags",
-            "plugins_folder": clone / "dags" / "airflow_plugins",
             "executor": "bounded_executor.BoundedLocalExecutor",
             "parallelism": 4,
             "load_examples": False,
             "dags_are_paused_at_creation": False,
             "execution_api_server_url": f"{url}/execution/",
             "fernet_key": secret["airflow_fernet_key"],
-            "simple_auth_manager_users": "admin:admin",
+            "plugins_folder": clone / "dags" / "airflow_plugins",
+            "simple_auth_manager_users": ",".join(f"{user}:{role}" for user, role in AIRFLOW_USERS.items()),
             "simple_auth_manager_passwords_file": layout.etc / "airflow-passwords.json",
             "auth_manager": "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager",
             "max_active_tasks_per_dag": 64,

@@ -13,7 +13,7 @@ from telecine.keystore import load_or_create_master_key
 from telecine.process import Command, run
 from telecine.registry.repository import Registry
 from telecine.settings import Settings, clone_root, load_settings, usable_cores
-from telecine.stack.credentials import load_or_create, write_private
+from telecine.stack.credentials import airflow_passwords, load_or_create, write_private
 from telecine.stack.environment import airflow_environment, common_environment, settings_environment
 from telecine.stack.health import checks
 from telecine.stack.pools import settle_airflow
@@ -134,7 +134,7 @@ def _write_configuration(
         "actions": ["Admin", "Read", "Write", "List", "Tagging"],
     }
     write_private(layout.etc / "s3.json", json.dumps({"identities": [identity]}))
-    write_private(layout.etc / "airflow-passwords.json", json.dumps({"admin": secret["airflow_password"]}))
+    write_private(layout.etc / "airflow-passwords.json", json.dumps(airflow_passwords(secret)))
     write_private(layout.etc / "redis.conf", _redis_conf(layout, state, secret["redis_password"]))
     made = programs(layout, state, tools, environments)
     write_private(layout.supervisor_conf, supervisor_conf(state, secret["supervisor_password"], made))

@@ -7,7 +7,7 @@ from supervisor.options import ServerOptions
 
 from telecine.errors import MissingRequirement
 from telecine.settings import load_settings
-from telecine.stack.credentials import NAMES, load_or_create, write_private
+from telecine.stack.credentials import NAMES, airflow_passwords, load_or_create, write_private
 from telecine.stack.environment import airflow_environment, common_environment, settings_environment
 from telecine.stack.programs import Program, programs, supervisor_conf
 from telecine.stack.state import PORTS, Layout, load_state, settle_state
@@ -110,3 +110,15 @@ def test_the_configuration_is_well_formed(layout):
 
 def test_a_programs_environment_stays_out_of_its_text():
     assert "hush" not in repr(Program("x", ("a",), {"SECRET": "hush"}))
+
+
+def test_every_user_of_airflow_has_a_password_of_its_own(layout):
+    state, secret = settle_state(layout), load_or_create(layout.secrets)
+    passwords = airflow_passwords(secret)
+    assert set(passwords) == {"admin", "manager", "ops", "viewer"}
+    assert len(set(passwords.values())) == 4
+    environment = airflow_environment(layout, state, secret, layout.data)
+    roles = environment["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"]
+    assert roles == "admin:admin,manager:op,ops:user,viewer:viewer"
+    assert environment["AIRFLOW__CORE__PLUGINS_FOLDER"].endswith("dags/airflow_plugins")
+    assert not set(passwords.values()) & set(environment.values())

@@ -1,0 +1,85 @@
+"""The release board as one ASGI application: the page at ``/``, the interface under ``/api/v1``."""
+
+import threading
+from collections.abc import Awaitable, Callable
+from importlib import import_module
+
+from fastapi import FastAPI, Request
+
+from board.access import Caller
+from board.changing import router as changing
+from board.documents import BoardState
+from board.events import Watch
+from board.gather import Gathering
+from board.operations import Operations, pipeline_operations
+from board.pages import router as pages
+from board.problems import install_problems
+from board.reading import router as reading
+from board.same_origin import SameOrigin
+from board.service import Desk
+from pipeline.installation import Installation
+
+__all__ = ["create_app"]
+
+_ABOUT = """Titles, their order, forecasts, versions and audit.
+
+Callers are users of Airflow, by its bearer token or the cookie of its UI. A change with a cookie needs the header
+`X-Telecine-Request` and must come from this origin. Refusals are problem documents (RFC 9457)."""
+
+
+def create_app(
+    place_of: Callable[[], Installation],
+    identify: Callable[[Request], Awaitable[Caller | None]],
+    operations: Operations | None = None,
+) -> FastAPI:
+    """The application on the installation that ``place_of`` opens at the first request.
+
+    ``identify`` says who calls, None for nobody; it may raise HTTPException 403 for a user without a role here.
+    """
+    app = FastAPI(
+        title="Telecine release control",
+        version="1",
+        description=_ABOUT,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        servers=[{"url": "../.."}],
+        root_path_in_servers=False,
+    )
+    app.state.place_of, app.state.identify = place_of, identify
+    app.state.board_desk = _opened_once(place_of, operations or pipeline_operations())
+    app.state.board_watch = Watch(lambda: _state_of(app))
+    app.state.has_upload = _include_uploads(app)
+    for router in (pages, reading, changing):
+        app.include_router(router)
+    app.add_middleware(SameOrigin)
+    install_problems(app)
+    return app
+
+
+def _opened_once(place_of: Callable[[], Installation], operations: Operations) -> Callable[[], Desk]:
+    lock = threading.Lock()
+    opened: list[Desk] = []
+
+    def desk() -> Desk:
+        with lock:
+            if not opened:
+                place = place_of()
+                opened.append(Desk(place, operations, Gathering(place, operations)))
+            return opened[0]
+
+    return desk
+
+
+def _state_of(app: FastAPI) -> BoardState:
+    desk: Desk = app.state.board_desk()
+    return desk.gathering.state()
+
+
+def _include_uploads(app: FastAPI) -> bool:
+    try:
+        uploads = import_module("board.uploads")
+    except ModuleNotFoundError:
+        return False
+    app.include_router(uploads.router)
+    return True

@@ -1,0 +1,199 @@
+"""The release board in a real Chromium, on a real registry, as the right and as the wrong role."""
+
+import os
+
+import httpx
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+from tests.e2e.board_stand import furnished, served
+from tests.e2e.playback_browser import find_browser
+from tests.e2e.waiting import wait_for
+
+pytestmark = [pytest.mark.server, pytest.mark.skipif(find_browser() is None, reason="no Chromium is installed")]
+QUIET = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--no-first-run",
+)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    home = {**os.environ, "HOME": str(tmp_path_factory.mktemp("browser home"))}
+    with sync_playwright() as driver:
+        found = driver.chromium.launch(executable_path=find_browser(), args=list(QUIET), env=home)
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="module")
+def stand(tmp_path_factory):
+    place, pipeline = furnished(tmp_path_factory.mktemp("board"))
+    with served(place, pipeline) as (url, app):
+        yield place, pipeline, url, app
+
+
+@pytest.fixture
+def open_as(browser, stand):
+    """Opens the board as a role; fails where the page complained of anything."""
+    complaints, contexts = [], []
+
+    def opened(role, path="/", width=1280):
+        context = browser.new_context(viewport={"width": width, "height": 760}, timezone_id="Europe/Paris")
+        context.add_cookies([{"name": "caller", "value": f"kim:{role}", "url": stand[2]}])
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda line: complaints.append(line.text) if line.type == "error" else None)
+        page.goto(f"{stand[2]}{path}")
+        page.wait_for_selector("tr[data-title]", state="attached")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    # refusals are what some tests are about, and a title may have no poster frame
+    assert [line for line in complaints if "Failed to load resource" not in line] == []
+
+
+def row(page, title):
+    return page.locator(f'tr[data-title="{title}"]')
+
+
+def test_a_class_is_changed_in_place_with_the_what_if_shown_first(open_as, stand):
+    place, page = stand[0], open_as("manager")
+    row(page, "winter").locator("select").select_option("critical")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.locator('[data-moved="winter"]')).to_contain_text("earlier")
+    expect(dialog.locator('[data-moved="snow"]')).to_contain_text("30 min later")
+    assert place.registry.title("winter").priority == "low"
+    dialog.get_by_role("button", name="Confirm").click()
+    assert place.registry.title("winter").priority == "low"  # no reason was given
+    dialog.get_by_label("Why").fill("the orchard burns")
+    dialog.get_by_role("button", name="Confirm").click()
+    expect(row(page, "winter").locator("select")).to_have_value("critical")
+    expect(page.locator("tbody tr").first).to_have_attribute("data-title", "winter")
+    assert place.registry.title("winter").priority == "critical"
+
+
+def test_a_launch_time_is_given_in_a_zone(open_as, stand):
+    place, page = stand[0], open_as("manager")
+    row(page, "tin-drum").locator("[data-does=launch]").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Launch").fill("2040-07-01T20:00")
+    dialog.get_by_label("Time zone").select_option("America/New_York")
+    dialog.get_by_label("Why").fill("the premiere")
+    dialog.get_by_role("button", name="Confirm").click()
+    expect(row(page, "tin-drum")).to_contain_text("2 Jul 2040, 02:00 CEST")
+    assert place.registry.title("tin-drum").launch_at.isoformat() == "2040-07-02T00:00:00+00:00"
+
+
+def test_another_persons_change_shows_without_a_reload(open_as, stand):
+    page = open_as("viewer")
+    headers = {"x-caller": "lee:manager"}
+    httpx.post(f"{stand[2]}/api/v1/titles/snow/hold", json={"why": "waits"}, headers=headers).raise_for_status()
+    expect(row(page, "snow").get_by_text("held")).to_be_visible(timeout=4000)
+    httpx.post(f"{stand[2]}/api/v1/titles/snow/resume", json={"why": "on"}, headers=headers).raise_for_status()
+    expect(row(page, "snow").get_by_text("held")).to_be_hidden(timeout=4000)
+
+
+def test_a_viewer_is_offered_nothing_and_refused_by_the_server(open_as, stand):
+    page = open_as("viewer")
+    offered = "[data-does=hold], [data-does=retry], [data-does=answer], [data-does=launch], tr select"
+    assert page.locator(offered).count() == 0
+    page.keyboard.press("ArrowDown")
+    for key in "chxta":
+        page.keyboard.press(key)
+    assert page.get_by_role("dialog").count() == 0
+    refused = page.evaluate(
+        """async () => (await fetch('api/v1/titles/snow/order', {method: 'PATCH', body: '{"priority":"low","why":"x"}',
+        headers: {'Content-Type': 'application/json', 'X-Telecine-Request': 'board'}})).status"""
+    )
+    assert refused == 403
+    assert stand[0].registry.title("snow").priority == "high"
+
+
+def test_ops_retry_and_cancel_but_do_not_reorder(open_as, stand):
+    page = open_as("ops")
+    assert page.locator("tr select, [data-does=hold]").count() == 0
+    row(page, "broken").locator("[data-does=retry]").click()
+    page.get_by_label("Why").fill("the disk was full")
+    page.get_by_role("dialog").get_by_role("button", name="Try again").click()
+    expect(row(page, "broken").locator(".stage")).to_have_text("encode", ignore_case=True)
+    assert ("retry", "broken") in stand[1].done
+
+
+def test_a_question_is_decided_on_the_board(open_as, stand):
+    page = open_as("manager")
+    expect(row(page, "tin-drum").get_by_text("waits for a person")).to_be_visible()
+    row(page, "tin-drum").locator("[data-does=answer]").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Black from 0:05 to 0:09")
+    dialog.get_by_label("Approve").check()
+    dialog.get_by_label("Why").fill("it is meant")
+    page.context.add_cookies([{"name": "_token", "value": "of-kim", "url": stand[2]}])
+    dialog.get_by_role("button", name="Decide").click()
+    expect(row(page, "tin-drum").get_by_text("waits for a person")).to_be_hidden()
+    assert ("answer", "of-kim", "source_qc", ("Approve",), {"why": "it is meant"}) in stand[1].done
+
+
+def test_a_version_is_rolled_back_and_the_audit_tells_of_changes(open_as, stand):
+    page = open_as("manager")
+    row(page, "harbour").locator(".row-actions [data-does=open]").click()
+    page.locator("[data-does=roll-back]").click()
+    page.get_by_label("Why").fill("the sound is off")
+    page.locator("#dialog").get_by_role("button", name="Roll back").click()
+    expect(page.locator("#sheet-versions li.live")).to_contain_text("v1a2b3c4d5e6f708")
+    assert stand[0].registry.title("harbour").live.version == "v1a2b3c4d5e6f708"
+
+
+def test_the_whole_board_works_from_the_keyboard(open_as, stand):
+    page = open_as("manager")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_contain_text("change class or launch time")
+    page.keyboard.press("Escape")
+    page.keyboard.press("/")
+    page.keyboard.type("night")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    page.keyboard.press("Escape")
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate("document.activeElement.dataset.title") == "night-train"
+    page.keyboard.press("h")
+    page.keyboard.type("rest")
+    expect(page.get_by_role("button", name="Hold", exact=True).last).to_be_enabled()
+    page.keyboard.press("Enter")
+    expect(row(page, "night-train").get_by_text("held")).to_be_visible()
+    assert stand[0].registry.title("night-train").held
+    assert page.evaluate("document.activeElement.dataset.title") == "night-train"
+
+
+def test_titles_are_sorted_and_filtered(open_as):
+    page = open_as("viewer")
+    page.get_by_role("button", name="Title").click()
+    names = page.locator("tbody .name").all_inner_texts()
+    assert names == sorted(names, key=str.lower)
+    page.get_by_label("Stage").select_option("live")
+    expect(page.locator("tbody tr")).to_have_count(1)
+
+
+def test_the_tab_of_a_run_shows_its_title_alone(open_as):
+    page = open_as("viewer", "/?run=harbour__2030-01-01T00-00-00-000000")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    expect(page.locator("#sheet")).to_contain_text("Harbour Lights")
+
+
+@pytest.mark.parametrize("width", [1280, 800])
+def test_nothing_is_cut_off(open_as, width):
+    page = open_as("manager", width=width)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_stream_ends_when_its_browser_leaves(open_as, stand):
+    page, watch = open_as("viewer"), stand[3].state.board_watch
+    assert watch.followers >= 1
+    before = watch.followers
+    page.close()
+    wait_for(lambda: watch.followers < before, 5, "the stream ends")
