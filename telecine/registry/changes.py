@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from telecine.changes import OrderChange, TitleChange
@@ -41,6 +41,8 @@ class ChangeLog:
         is no change and is not written down.
         """
         with self._registry.transaction() as session:
+            # SQLite knows no FOR UPDATE: a write first takes its lock, so that ``before`` is what this change replaces
+            session.execute(update(TitleRow).where(TitleRow.title_id == title_id).values(title_id=title_id))
             row = session.get(TitleRow, title_id, with_for_update=True)
             if row is None:
                 message = f"There is no title '{title_id}' in the registry."

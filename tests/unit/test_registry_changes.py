@@ -1,3 +1,4 @@
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -105,3 +106,22 @@ def test_the_weight_of_a_runs_tasks_follows_class_and_launch(place):
     assert weights == sorted(set(weights))
     assert weights[-1] < 2**31
     assert place.registry.place_of_run("run-9") is None
+
+
+def test_of_changes_at_once_every_one_says_what_it_replaced(tmp_path):
+    registry = Registry(f"sqlite:///{tmp_path / 'busy.db'}")
+    registry.migrate()
+    registry.submit(SubmitRequest(master_uri="file:///m.mov", title_id="busy", name="Busy"), "run-1")
+
+    def swap(*classes):
+        for n in range(30):
+            ChangeLog(registry).reorder("busy", OrderChange(priority=classes[n % 2]), who="x", why="")
+
+    threads = [threading.Thread(target=swap, args=pair) for pair in (("high", "low"), ("critical", "normal"))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    found = [(e.before["priority"], e.after["priority"]) for e in reversed(ChangeLog(registry).changes("busy", 500))]
+    assert [before for before, _ in found[1:]] == [after for _, after in found[:-1]]
+    assert found[-1][1] == registry.title("busy").priority
