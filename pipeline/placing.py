@@ -1,5 +1,6 @@
 """The steps that place a package where viewers get it: origin, edges, live. None knows Airflow."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from edge.client import fill_edge
@@ -8,15 +9,24 @@ from origin.pointer import go_live as flip_pointer
 from origin.pointer import pointer_key
 from origin.publish import publish as publish_package
 from pipeline.installation import Installation
+from pipeline.versions import remember, version_named
 from telecine.errors import MissingRequirement, NotFound
 from telecine.publication import Edge, FillReceipt, Package, Pointer, Publication
+from telecine.registry.versions import VersionLedger
 
 __all__ = ["edge_named", "edges", "fill", "go_live", "publish"]
 
 
-def publish(place: Installation, package: Package) -> Publication:
-    """Copy the package to its immutable place on the origin; nothing points to it yet."""
-    return publish_package(package, place.work, place.origin, place.work_dir)
+def publish(place: Installation, package: Package, *, rungs: Sequence[str] = (), partial: bool = False) -> Publication:
+    """Copy the package to its immutable place on the origin, and write the version down; nothing points to it yet.
+
+    ``rungs`` name its renditions; ``partial``: of the profile's minimum ladder. Raises Unavailable while an old version
+    of the same content is just being removed.
+    """
+    VersionLedger(place.registry).begin(package.title_id, package.version, datetime.now(UTC))
+    publication = publish_package(package, place.work, place.origin, place.work_dir)
+    remember(place, publication, rungs=rungs, partial=partial)
+    return publication
 
 
 def edges(place: Installation) -> tuple[Edge, ...]:
@@ -48,7 +58,10 @@ def go_live(place: Installation, publication: Publication, receipts: list[FillRe
     if missing:
         message = f"Title {publication.title_id} is not on edge {', '.join(missing)}; it does not go live before."
         raise NotFound(message)
-    pointer = flip_pointer(publication, place.origin, now=datetime.now(UTC))
+    ledger, now = VersionLedger(place.registry), datetime.now(UTC)
+    record = version_named(place, publication.title_id, publication.version)
+    ledger.claim(publication.title_id, publication.version, now)
+    pointer = flip_pointer(publication, place.origin, now=now)
     publish_invalidation(place.settings.redis_url, [pointer_key(publication.title_id)])
-    place.registry.set_live(publication.title_id, pointer)
+    place.registry.set_live(publication.title_id, pointer, partial=record.partial)
     return pointer
