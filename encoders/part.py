@@ -59,7 +59,5 @@ def _pictures(job: VideoJob, names: Collection[str]) -> VideoJob:
     # the digests say that all SDR rungs come of pictures that were tone-mapped at the size of the whole job's largest
     mapped = largest_sdr([output.rung for output in job.outputs], job.track) if needs_tone_map(job.track) else None
     digest = digest_of("video job", [(output.digest, output.rung.name) for output in (*outputs, *fallback)])
-    part = job.model_copy(
-        update={"digest": digest, "outputs": outputs, "fallback": fallback, "tone_map_size": mapped}
-    )
+    part = job.model_copy(update={"digest": digest, "outputs": outputs, "fallback": fallback, "tone_map_size": mapped})
     return part.model_copy(update={"memory_bytes": job_memory(part)})

@@ -226,7 +226,7 @@ class Profile(Document):
 
     @model_validator(mode="after")
     def _minimum_can_be_watched(self) -> Self:
-        unknown = set(self.minimum) - {rung.name for rung in (*self.video, *self.audio)}
+        unknown = set(self.minimum) - {rung.name for rung in self.video} - {rung.name for rung in self.audio}
         if unknown:
             message = f"minimum: there is no rung '{min(unknown)}'"
             raise ValueError(message)

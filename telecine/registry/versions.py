@@ -10,7 +10,8 @@ from telecine.changes import TitleChange
 from telecine.document import Document, Sha256
 from telecine.errors import NotFound, PreconditionFailed, Unavailable
 from telecine.publication import Pointer, Publication
-from telecine.registry.models import ChangeRow, TitleRow, VersionRow
+from telecine.registry.changes import append
+from telecine.registry.models import TitleRow, VersionRow
 from telecine.registry.repository import Registry
 from telecine.versions import VersionRecord
 
@@ -101,7 +102,7 @@ class VersionLedger:
             title.live_profile = None if made_of.partial else made_of.profile
             title.updated_at = change.at
             row.live_at = pointer.live_at
-            session.add(_change_row(change))
+            append(session, change)
 
     def begin_retiring(self, title_id: str, version: str, unused_since: datetime) -> bool:
         """Mark it, so that nobody can make it live any more. False where it is live, or became so or was made since."""
@@ -138,7 +139,7 @@ class VersionLedger:
             if row is not None and row.retired_at is None:
                 row.retired_at = change.at
                 row.body = {name: value for name, value in row.body.items() if name != "retiring"}
-                session.add(_change_row(change))
+                append(session, change)
 
 
 def _claim(session: Session, title_id: str, version: str, now: datetime) -> None:
@@ -194,14 +195,4 @@ def _record(row: VersionRow, live: str | None) -> VersionRecord:
         rungs=made_of.rungs,
         partial=made_of.partial,
         live=row.version == live,
-    )
-
-
-def _change_row(change: TitleChange) -> ChangeRow:
-    return ChangeRow(
-        at=change.at,
-        title_id=change.title_id,
-        who=change.who,
-        action=change.action,
-        body=change.model_dump(mode="json"),
     )
