@@ -21,7 +21,8 @@ def test_the_rest_is_made_by_the_same_steps_once_the_minimum_ladder_is_live(dag_
     assert dag.get_task("complete.rest").upstream_task_ids == {"plan", "first", "go_live"}
     assert dag.get_task("complete.encode").upstream_task_ids == {"complete.rest"}
     for name in ("assemble", "measure", "verify", "approve", "publish", "fill"):
-        upstream = {f"complete.{task_id}" for task_id in dag.get_task(name).upstream_task_ids}
+        once = {"examine"}  # of the master, so of both versions
+        upstream = {one if one in once else f"complete.{one}" for one in dag.get_task(name).upstream_task_ids}
         assert dag.get_task(f"complete.{name}").upstream_task_ids == upstream
     assert "go_live" in dag.get_task("complete.go_live").upstream_task_ids
     assert dag.get_task("complete.fill").is_mapped
