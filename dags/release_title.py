@@ -4,8 +4,9 @@ Tasks pass document keys, never documents; each task is one step between loading
 """
 
 from datetime import timedelta
+from typing import Any
 
-from airflow.sdk import Param, dag, get_current_context, task
+from airflow.sdk import Param, TaskGroup, dag, get_current_context, task
 from telecine_gates import LaunchGate, PackageGate
 from telecine_tasks import EncodeOperator, GoLiveOperator, at, beside, record_failure
 
@@ -14,6 +15,7 @@ from encoders.documents import EncodePlan
 from pipeline import placing, steps
 from pipeline.accessories import accompany, identity
 from pipeline.gates import APPROVE, REJECT
+from pipeline.staging import plan_of_first_version
 from telecine.findings import SourceReport
 from telecine.media import Master, Probe
 from telecine.publication import Package, Publication
@@ -38,6 +40,7 @@ DOC = """
 | publish, fill | immutable version on the origin, verified copies on every edge |
 | approve_launch | where the profile says so: waits for a person before the launch |
 | go_live | flips the title's pointer, at launch time when one is given |
+| first, rest, complete | where the profile has a `minimum` ladder: it goes live alone, then a second version with all |
 
 Every task is a look-up when its work was done before: clearing and retrying is always safe.
 """
@@ -118,6 +121,20 @@ def plan(probe: str, analysis: str | None) -> str:
 
 
 @task
+def first(plan: str) -> str:
+    """What goes live first: the profile's minimum ladder, or everything."""
+    with at(Stage.PLAN) as release:
+        return release.keep(plan_of_first_version(release.place, release.title_id, release.load(EncodePlan, plan)))
+
+
+@task.short_circuit
+def rest(plan: str, first: str, live: str) -> str | None:
+    """The whole plan, once the minimum ladder is live; nothing where all of it is live already. Skips the rest then."""
+    with beside() as release:
+        return plan if live and release.load(EncodePlan, first).partial else None
+
+
+@task
 def assemble(plan: str) -> str:
     with at(Stage.ASSEMBLE) as release:
         return release.keep(steps.assemble(release.place, release.load(EncodePlan, plan)))
@@ -158,10 +175,13 @@ def verify(package: str, renditions: str, plan: str) -> str:
 
 
 @task
-def publish(package: str) -> list[dict[str, str]]:
+def publish(package: str, plan: str, renditions: str) -> list[dict[str, str]]:
     """The publication once for every edge that must hold it: what ``fill`` is mapped over."""
     with at(Stage.PUBLISH) as release:
-        publication = release.keep(placing.publish(release.place, release.load(Package, package)))
+        partial = release.load(EncodePlan, plan).partial
+        rungs = [one.name for one in release.load(RenditionSet, renditions).renditions]
+        made = placing.publish(release.place, release.load(Package, package), rungs=rungs, partial=partial)
+        publication = release.keep(made)
         return [{"publication": publication, "edge": edge.name} for edge in placing.edges(release.place)]
 
 
@@ -171,6 +191,23 @@ def fill(publication: str, edge: str) -> str:
     with at(Stage.FILL) as release:
         target = placing.edge_named(release.place, edge)
         return release.keep(placing.fill(release.place, target, release.load(Publication, publication)))
+
+
+def version_of(planned: Any, examined: Any, after: Any = None) -> Any:
+    """The tasks that make one version of a plan and take it live; ``after``: the pointer it is to follow."""
+    encoded = EncodeOperator(task_id="encode", plan=planned).output
+    assembled = assemble(encoded)
+    measured = measure(encoded, assembled)
+    proven = verify(package(encoded, measured, examined), measured, encoded)
+    evidence = {"source": examined, "renditions": measured}
+    approved = PackageGate(task_id="approve", given=proven, evidence=evidence, execution_timeout=None).output
+    published = publish(approved, encoded, measured)
+    ready = fill.expand_kwargs(published)
+    if after is None:  # the launch of a title is approved once
+        ready = LaunchGate(
+            task_id="approve_launch", given=ready, evidence=published, options=(APPROVE, REJECT), execution_timeout=None
+        ).output
+    return GoLiveOperator(task_id="go_live", publications=published, receipts=ready, after=after).output
 
 
 @dag(
@@ -188,18 +225,10 @@ def fill(publication: str, edge: str) -> str:
 def release_title() -> None:
     qualified = qualify(inspect(register()))
     planned, examined = plan(qualified, analyse(qualified)), examine(qualified)
-    encoded = EncodeOperator(task_id="encode", plan=planned).output
-    assembled = assemble(encoded)
-    measured = measure(encoded, assembled)
-    proven = verify(package(encoded, measured, examined), measured, encoded)
-    evidence = {"source": examined, "renditions": measured}
-    approved = PackageGate(task_id="approve", given=proven, evidence=evidence, execution_timeout=None).output
-    published = publish(approved)
-    receipts = fill.expand_kwargs(published)
-    launching = LaunchGate(
-        task_id="approve_launch", given=receipts, evidence=published, options=(APPROVE, REJECT), execution_timeout=None
-    ).output
-    GoLiveOperator(task_id="go_live", publications=published, receipts=launching)
+    at_first = first(planned)
+    live = version_of(at_first, examined)
+    with TaskGroup("complete", tooltip="Only of a profile with a minimum ladder: the other rungs, as a second version"):
+        version_of(rest(planned, at_first, live), examined, after=live)
 
 
 release_title()

@@ -18,9 +18,17 @@ from edge.content_types import content_type
 from edge.files import EdgeFiles
 from edge.fill import Filler, FillOrder
 from edge.invalidation import Invalidations
+from edge.keys import parse_object_key
 from edge.metrics import EdgeMetrics
 from edge.supply import Supply
-from telecine.errors import MissingRequirement, NotFound, PackageRejected, TelecineError, Unavailable
+from telecine.errors import (
+    MissingRequirement,
+    NotFound,
+    PackageRejected,
+    PreconditionFailed,
+    TelecineError,
+    Unavailable,
+)
 from telecine.storage.port import ObjectStore
 
 __all__ = ["AgentParts", "create_app"]
@@ -29,6 +37,7 @@ _STATUS: dict[type[TelecineError], int] = {
     PackageRejected: 422,
     NotFound: 404,
     MissingRequirement: 507,
+    PreconditionFailed: 409,
     Unavailable: 503,
 }
 
@@ -97,6 +106,7 @@ def create_app(parts: AgentParts) -> Starlette:
     routes = [
         Route("/v1/fills", _fill, methods=["POST"]),
         Route("/v1/titles/{title_id}", _title),
+        Route("/v1/titles/{title_id}/{version}", _version, methods=["GET", "DELETE"]),
         Route("/healthz", _healthz),
         Route("/metrics", _metrics),
         Route("/{key:path}", _miss, methods=["GET", "HEAD"]),
@@ -133,6 +143,26 @@ async def _title(request: Request) -> Response:
     except TelecineError as error:
         return _problem(404, str(error))
     return JSONResponse({"receipts": [receipt.model_dump(mode="json") for receipt in receipts]})
+
+
+async def _version(request: Request) -> Response:
+    """GET: the receipt of a version that is wholly here, else 404. DELETE: remove it, 409 while it is being filled."""
+    agent: Agent = request.app.state.agent
+    if not agent.authorised(request):
+        return _unauthorised()
+    asked = request.path_params["title_id"], request.path_params["version"]
+    try:
+        parse_object_key(f"p/{asked[0]}/{asked[1]}/any")
+        if request.method == "DELETE":
+            freed = await to_thread.run_sync(agent.filler.drop, *asked)
+            agent.supply.forget(*asked)
+            return JSONResponse({"freed_bytes": freed})
+        receipt = await to_thread.run_sync(agent.files.held, *asked)
+    except TelecineError as error:
+        return _refusal(error)
+    if receipt is None:
+        return _problem(404, f"{agent.edge} does not hold {asked[0]} {asked[1]}, or not all of it.")
+    return _json(receipt.model_dump_json())
 
 
 async def _healthz(request: Request) -> Response:

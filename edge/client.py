@@ -7,10 +7,17 @@ import httpx
 from pydantic import SecretStr
 
 from edge.fill import FillOrder, FillProgress
-from telecine.errors import MissingRequirement, NotFound, PackageRejected, TelecineError, Unavailable
+from telecine.errors import (
+    MissingRequirement,
+    NotFound,
+    PackageRejected,
+    PreconditionFailed,
+    TelecineError,
+    Unavailable,
+)
 from telecine.publication import Edge, FillReceipt, Pointer, Publication
 
-__all__ = ["await_pointer", "fill_edge", "pointer_at"]
+__all__ = ["await_pointer", "drop_version", "fill_edge", "held_by", "pointer_at"]
 
 _SILENCE_S = 60
 _STALL_S = 300
@@ -44,13 +51,34 @@ def fill_edge(
             time.sleep(_POLL_S if isinstance(answer, FillProgress) else 1)
 
 
+def held_by(edge: Edge, title_id: str, version: str, token: SecretStr) -> FillReceipt | None:
+    """The edge's receipt of a version that is wholly on its disk now; None where it is not. Raises Unavailable."""
+    answer = _ask_of_version(edge, "GET", title_id, version, token)
+    if answer.status_code == httpx.codes.NOT_FOUND:
+        return None
+    _require_success(answer, edge)
+    return FillReceipt.model_validate_json(answer.content)
+
+
+def drop_version(edge: Edge, title_id: str, version: str, token: SecretStr) -> int:
+    """Have an edge forget a version; bytes freed, 0 when it was not there.
+
+    Raises PreconditionFailed while the edge is being filled with it, Unavailable.
+    """
+    answer = _ask_of_version(edge, "DELETE", title_id, version, token)
+    if answer.status_code == httpx.codes.CONFLICT:
+        raise PreconditionFailed(_detail(answer))
+    _require_success(answer, edge)
+    return int(answer.json()["freed_bytes"])
+
+
 def pointer_at(edge: Edge, title_id: str) -> Pointer | None:
     """What viewers of this edge get now; None where the title is not live. Raises Unavailable."""
     url = httpx.URL(f"{edge.base_url.rstrip('/')}/t/{title_id}/current.json")
     # browsers know *.localhost, resolvers need not
     reached = url.copy_with(host="127.0.0.1") if url.host.endswith(".localhost") else url
     try:
-        with httpx.Client(timeout=10, trust_env=not _is_local(str(reached))) as client:
+        with httpx.Client(timeout=10, verify=url.scheme == "https", trust_env=not _is_local(str(reached))) as client:
             answer = client.get(reached, headers={"Host": url.netloc.decode()})
     except httpx.TransportError as error:
         message = f"Edge {edge.name} does not answer ({type(error).__name__})."
@@ -80,6 +108,25 @@ def await_pointer(edge: Edge, pointer: Pointer, timeout_s: float) -> None:
             message = f"Edge {edge.name} still serves {serves} of {pointer.title_id}, expected {pointer.version}."
             raise Unavailable(message)
         time.sleep(0.05)
+
+
+def _ask_of_version(edge: Edge, method: str, title_id: str, version: str, token: SecretStr) -> httpx.Response:
+    headers = {"Authorization": f"Bearer {token.get_secret_value()}"}
+    try:
+        # without TLS no certificates need be read, which takes longer than the question
+        tls, local = edge.agent_url.startswith("https:"), _is_local(edge.agent_url)
+        with httpx.Client(headers=headers, timeout=30, verify=tls, trust_env=not local) as client:
+            return client.request(method, f"{edge.agent_url.rstrip('/')}/v1/titles/{title_id}/{version}")
+    except httpx.TransportError as error:
+        message = f"The agent of {edge.name} does not answer ({type(error).__name__})."
+        raise Unavailable(message) from error
+
+
+def _require_success(answer: httpx.Response, edge: Edge) -> None:
+    if answer.is_success:
+        return
+    message = f"The agent of {edge.name} answered {answer.status_code}: {_detail(answer)}"
+    raise Unavailable(message) if answer.is_server_error else TelecineError(message)
 
 
 class _Patience:

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,7 +38,7 @@ class EdgeFiles:
             message = f"Another fill agent works in {root}: stop it, or give this one a folder of its own."
             raise MissingRequirement(message) from error
         for left in self._incoming.iterdir():
-            left.unlink()
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
 
     def close(self) -> None:
         """Let another process own the root."""
@@ -101,6 +102,37 @@ class EdgeFiles:
         found = sorted((self._receipts / checked_key(title_id)).glob("*.json"))
         return tuple(FillReceipt.model_validate_json(path.read_bytes()) for path in found)
 
+    def held(self, title_id: str, version: str) -> FillReceipt | None:
+        """The receipt of a version whose files are all here still, by their number and sizes; None otherwise.
+
+        Takes milliseconds: nothing is hashed, as a fill does that and files never change under their name.
+        """
+        try:
+            receipt = FillReceipt.model_validate_json(self._receipt(title_id, version).read_bytes())
+            sizes = [entry.stat().st_size for entry in _files_below(self._version(title_id, version))]
+        except FileNotFoundError:  # never here, or being dropped just now
+            return None
+        whole = (len(sizes), sum(sizes)) == (receipt.objects, receipt.size_bytes)
+        return receipt if whole else None
+
+    def drop_version(self, title_id: str, version: str) -> int:
+        """Remove a version, its receipt first; bytes freed. It is out of viewers' sight in one step; absent is fine."""
+        self._receipt(title_id, version).unlink(missing_ok=True)
+        folder, away = self._version(title_id, version), self._incoming / f"{uuid.uuid4().hex}.dropped"
+        try:
+            folder.rename(away)
+        except FileNotFoundError:
+            return 0
+        freed = sum(entry.stat().st_size for entry in _files_below(away))
+        shutil.rmtree(away)
+        return freed
+
+    def _receipt(self, title_id: str, version: str) -> Path:
+        return self._receipts / checked_key(f"{title_id}/{version}.json")
+
+    def _version(self, title_id: str, version: str) -> Path:
+        return self.path(f"p/{title_id}/{version}")
+
     def _place(self, key: str, part: Path, digest: Sha256 | None) -> None:
         target = self.path(key)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -112,3 +144,15 @@ class EdgeFiles:
             etag.write_text(f'"{digest}"')
             etag.replace(target.with_name(target.name + ".etag"))
         part.replace(target)
+
+
+def _files_below(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """Every object's file, however deep; ETag sidecars are none."""
+    if not folder.is_dir():
+        return
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir():
+                yield from _files_below(Path(entry.path))
+            elif not entry.name.endswith(".etag"):
+                yield entry

@@ -14,7 +14,7 @@ from edge.flights import Flights
 from edge.inventory import OBJECT_PREFIX, read_inventory
 from edge.metrics import EdgeMetrics
 from telecine.document import Document, Sha256
-from telecine.errors import MissingRequirement, PackageRejected, TelecineError, Unavailable
+from telecine.errors import MissingRequirement, PackageRejected, PreconditionFailed, TelecineError, Unavailable
 from telecine.log import get_logger
 from telecine.publication import FillReceipt, Inventory, InventoryEntry
 from telecine.storage.port import ObjectStore
@@ -109,6 +109,15 @@ class Filler:
                 if self._fills.get(order) is fill:
                     del self._fills[order]
         return fill
+
+    def drop(self, title_id: str, version: str) -> int:
+        """Remove a version from this edge; bytes freed. Raises PreconditionFailed while it is being filled."""
+        with self._lock:  # no fill of it can begin meanwhile
+            for order, fill in self._fills.items():
+                if (order.title_id, order.version) == (title_id, version) and not fill.ended.is_set():
+                    message = f"{self._edge} is being filled with {title_id} {version}."
+                    raise PreconditionFailed(message)
+            return self._files.drop_version(title_id, version)
 
     def stop(self) -> None:
         """End all fills after the objects they are at."""

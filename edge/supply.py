@@ -52,6 +52,11 @@ class Supply:
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(self._refresh, [key for key in keys if pointer_title(key) is not None]))
 
+    def forget(self, title_id: str, version: str) -> None:
+        """A version was retired: what a viewer still asks of it is looked up on the origin anew, and not found."""
+        with self._guard:
+            self._inventories.pop((title_id, version), None)
+
     def refresh_all(self) -> None:
         """Messages may have been missed: have every pointer held as the origin has it."""
         self.refresh(list(self._files.pointers()))

@@ -87,6 +87,9 @@ class VideoJob(Document):
     fallback: tuple[VideoOutput, ...] = Field(default=(), description="what the CPU makes where the GPU cannot")
     fell_back: str | None = Field(default=None, description="why the CPU makes what was planned for the GPU")
     memory_bytes: int = Field(default=0, description="peak memory of its encoder, reckoned; 0: not known")
+    tone_map_size: tuple[int, int] | None = Field(
+        default=None, description="where HDR becomes SDR, in a part of a plan; none: the size of the largest SDR rung"
+    )
 
 
 class AudioJob(Document):
@@ -124,6 +127,7 @@ class EncodePlan(Document):
     chunks: tuple[Chunk, ...]
     jobs: tuple[EncodeJob, ...]
     expected_bytes: int = Field(description="upper estimate of all renditions together, from the rungs' caps")
+    partial: bool = Field(default=False, description="of the profile's minimum ladder alone; the rest is made later")
 
 
 class EncodedOutput(Document):

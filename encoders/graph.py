@@ -95,7 +95,7 @@ def video_argv(
 def _branches(pictures: Any, job: VideoJob, rungs: Sequence[VideoRung]) -> list[Any]:
     """One branch a rung: HDR rungs take the pictures as they are, all others share one tone-mapping."""
     hdr = [keeps_hdr(job.track, rung) for rung in rungs]
-    size = largest_sdr([output.rung for output in job.outputs], job.track)
+    size = job.tone_map_size or largest_sdr([output.rung for output in job.outputs], job.track)
     taken = split_stream(pictures, hdr.count(True) + (not all(hdr)))
     cut = needs_tone_map(job.track) and job.outputs[0].rung.fit == "cover"
     whole = centre(taken[-1], job.track, size) if size and cut else taken[-1]

@@ -37,7 +37,8 @@ def job_memory(job: VideoJob | AudioJob, rungs: Collection[str] | None = None) -
         return _SOUND
     width, height = display_size(job.track)
     total = _BASE + int(width * height) * _DECODED_A_PIXEL
-    mapped = largest_sdr([output.rung for output in job.outputs], job.track) if needs_tone_map(job.track) else None
+    largest = job.tone_map_size or largest_sdr([output.rung for output in job.outputs], job.track)
+    mapped = largest if needs_tone_map(job.track) else None
     if mapped:
         total += mapped[0] * mapped[1] * _TONE_MAP_A_PIXEL
     return total + sum(_encoder_memory(output) for output in job.outputs if rungs is None or output.rung.name in rungs)

@@ -220,6 +220,20 @@ class Profile(Document):
     picture: PicturePolicy = PicturePolicy()
     source_checks: SourceChecks = SourceChecks()
     gates: Gates = Gates()
+    minimum: tuple[str, ...] = Field(
+        default=(), description="names of rungs a title may go live with before the rest is made; empty: all at once"
+    )
+
+    @model_validator(mode="after")
+    def _minimum_can_be_watched(self) -> Self:
+        unknown = set(self.minimum) - {rung.name for rung in self.video} - {rung.name for rung in self.audio}
+        if unknown:
+            message = f"minimum: there is no rung '{min(unknown)}'"
+            raise ValueError(message)
+        if self.minimum and not any(rung.name in self.minimum for rung in self.video):
+            message = "minimum: at least one video rung is needed"
+            raise ValueError(message)
+        return self
 
     @model_validator(mode="after")
     def _one_picture(self) -> Self:

@@ -132,6 +132,8 @@ class Settings(BaseSettings):
     mpd_schema: Path | None = Field(
         default=None, description="DASH-MPD.xsd of ISO/IEC 23009-1; without it manifests are not validated by schema"
     )
+    keep_versions: int = Field(default=3, ge=1, description="newest versions of a title that are never retired")
+    keep_days: int = Field(default=30, ge=0, description="younger versions than so many days are not retired either")
     catalogue_dir: Path | None = Field(default=None, description="folder of own profiles, searched first")
 
     upload_part_bytes: int = Field(default=16 << 20, ge=5 << 20, description="of uploads from a browser, at least")

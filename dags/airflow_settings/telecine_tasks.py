@@ -19,12 +19,13 @@ from pipeline.encoding import QueuedEncode
 from pipeline.installation import Installation, open_installation
 from pipeline.notices import tell
 from pipeline.remembering import EXAMINE, remember_stage
+from pipeline.staging import problem_of_rest
 from pipeline.submission import request_from
 from telecine.document import Document
 from telecine.errors import EncodeFailed, NotFound, PackageRejected, SourceRejected, Unavailable
 from telecine.findings import SourceReport
 from telecine.media import Master
-from telecine.publication import FillReceipt, Publication
+from telecine.publication import FillReceipt, Pointer, Publication
 from telecine.registry.records import Stage
 from telecine.settings import load_settings
 from telecine.title import SubmitRequest
@@ -78,6 +79,11 @@ class Release:
 
     def load(self, kind: type[D], key: str) -> D:
         return shelf.load(self.place.work, kind, key)
+
+    def fail(self, stage: Stage, problem: str) -> None:
+        """The title ended so; where its minimum ladder is live already, people read that first."""
+        told = problem_of_rest(self.place, self.title_id, problem)
+        self.place.registry.fail(self.title_id, stage, told)
 
     def tell(self, report: SourceReport, master: Master) -> None:
         """Findings into the task's log; what ends the title into the registry, where the encode sees it and stops."""
@@ -134,10 +140,10 @@ def final_errors(release: Release) -> Iterator[None]:
     try:
         yield
     except (SourceRejected, PackageRejected) as error:
-        release.place.registry.fail(release.title_id, Stage.REJECTED, str(error))
+        release.fail(Stage.REJECTED, str(error))
         raise AirflowFailException(str(error)) from None
     except EncodeFailed as error:
-        release.place.registry.fail(release.title_id, Stage.FAILED, str(error))
+        release.fail(Stage.FAILED, str(error))
         raise AirflowFailException(str(error)) from None
 
 
@@ -149,8 +155,7 @@ def record_failure(context: Any) -> None:
     except NotFound:
         return
     if not record.stage.ended:
-        problem = f"{context['ti'].task_id}: {context.get('exception') or 'failed'}"
-        release.place.registry.fail(release.title_id, Stage.FAILED, problem)
+        release.fail(Stage.FAILED, f"{context['ti'].task_id}: {context.get('exception') or 'failed'}")
     tell_failed(release)
 
 
@@ -266,11 +271,12 @@ def _queued_encode(title_id: str, attempt: str) -> QueuedEncode:
 class GoLiveOperator(BaseOperator):
     """Flip the pointer, not before the title's launch time as it is then; waiting for it holds no slot."""
 
-    template_fields = ("publications", "receipts")
+    template_fields = ("publications", "receipts", "after")
     ui_color = "#2f8f5b"
 
-    def __init__(self, *, publications: Any, receipts: Any, **kwargs: Any) -> None:
+    def __init__(self, *, publications: Any, receipts: Any, after: Any = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.after = after
         self.publications = publications
         self.receipts = receipts
 
@@ -280,7 +286,8 @@ class GoLiveOperator(BaseOperator):
             if launch_at is None or launch_at <= datetime.now(UTC):
                 publication = release.load(Publication, self.publications[0]["publication"])
                 receipts = [release.load(FillReceipt, key) for key in self.receipts]
-                pointer = placing.go_live(release.place, publication, receipts)
+                after = release.load(Pointer, self.after).version if self.after else None
+                pointer = placing.go_live(release.place, publication, receipts, after=after)
                 self.log.info("%s is live as version %s (flip %d)", release.title_id, pointer.version, pointer.seq)
                 facts = {"version": pointer.version, "live_at": pointer.live_at.isoformat(), "run": release.run_id}
                 tell(release.place, "title.live", release.title_id, f"{release.title_id} {pointer.seq}", facts)

@@ -143,12 +143,15 @@ class Registry:
             for title_id, seconds in remaining_s.items():
                 session.execute(update(TitleRow).where(TitleRow.title_id == title_id).values(remaining_s=seconds))
 
-    def set_live(self, title_id: str, pointer: Pointer) -> None:
-        """The pointer was flipped: the current run's master and profile are what viewers get."""
+    def set_live(self, title_id: str, pointer: Pointer, *, partial: bool = False) -> None:
+        """The pointer was flipped: the current run's master and profile are what viewers get.
+
+        Not the whole profile where the version is ``partial``: submitted again, the title is not current.
+        """
         with self.transaction() as session:
             row = _row(session, title_id)
             row.live = pointer.model_dump(mode="json")
-            row.live_sha256, row.live_profile = row.master_sha256, row.profile
+            row.live_sha256, row.live_profile = row.master_sha256, None if partial else row.profile
             row.stage, row.problem, row.updated_at = Stage.LIVE, None, datetime.now(UTC)
 
 

@@ -5,20 +5,34 @@ import pytest
 
 def test_every_dag_imports(dag_bag):
     assert dag_bag.import_errors == {}
-    assert set(dag_bag.dags) == {"release_title", "watch_masters"}
+    assert set(dag_bag.dags) == {"release_title", "retire_versions", "watch_masters"}
 
 
 def test_a_release_has_the_stages_in_their_order(dag_bag):
     dag = dag_bag.dags["release_title"]
     order = [task.task_id for task in dag.topological_sort() if task.task_id != "examine"]
-    expected = ["register", "inspect", "qualify", "analyse", "plan", "encode", "assemble", "measure", "package"]
-    assert order == [*expected, "verify", "approve", "publish", "fill", "approve_launch", "go_live"]
+    version = ["encode", "assemble", "measure", "package", "verify", "approve", "publish", "fill"]
+    expected = ["register", "inspect", "qualify", "analyse", "plan", "first", *version, "approve_launch", "go_live"]
+    assert order == [*expected, "complete.rest", *(f"complete.{name}" for name in version), "complete.go_live"]
+
+
+def test_the_rest_is_made_by_the_same_steps_once_the_minimum_ladder_is_live(dag_bag):
+    dag = dag_bag.dags["release_title"]
+    assert dag.get_task("complete.rest").upstream_task_ids == {"plan", "first", "go_live"}
+    assert dag.get_task("complete.encode").upstream_task_ids == {"complete.rest"}
+    for name in ("assemble", "measure", "verify", "approve", "publish", "fill"):
+        once = {"examine"}  # of the master, so of both versions
+        upstream = {one if one in once else f"complete.{one}" for one in dag.get_task(name).upstream_task_ids}
+        assert dag.get_task(f"complete.{name}").upstream_task_ids == upstream
+    assert "go_live" in dag.get_task("complete.go_live").upstream_task_ids
+    assert dag.get_task("complete.fill").is_mapped
 
 
 def test_the_examination_runs_beside_the_encode_and_holds_the_package(dag_bag):
     dag = dag_bag.dags["release_title"]
     assert dag.get_task("examine").upstream_task_ids == {"qualify"}
-    assert dag.get_task("examine").downstream_task_ids == {"package", "approve"}
+    followers = {"package", "approve", "complete.package", "complete.approve"}
+    assert dag.get_task("examine").downstream_task_ids == followers
 
 
 def test_every_task_has_pool_retries_and_timeout(dag_bag):
@@ -26,7 +40,7 @@ def test_every_task_has_pool_retries_and_timeout(dag_bag):
         assert task.pool == "control", task.task_id
         assert task.retries >= 1, task.task_id
         # a person may take as long as it takes
-        assert (task.execution_timeout is None) == task.task_id.startswith("approve"), task.task_id
+        assert (task.execution_timeout is None) == task.label.startswith("approve"), task.task_id
 
 
 def test_fill_is_mapped_over_the_edges(dag_bag):

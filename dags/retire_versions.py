@@ -1,0 +1,53 @@
+"""Every hour: remove versions that nobody needs any more."""
+
+import logging
+from datetime import UTC, datetime, timedelta
+
+from airflow.sdk import dag, task
+
+from pipeline.installation import open_installation
+from pipeline.retiring import retire_old
+from telecine.settings import load_settings
+
+log = logging.getLogger(__name__)
+
+DOC = """
+### Retire versions
+
+Removes versions beyond `TELECINE_KEEP_VERSIONS` and `TELECINE_KEEP_DAYS` from the edges, then from the origin. Never
+the live one, one that a session plays or one of a title under way. Killed anywhere, the next round goes on.
+"""
+
+
+@task
+def retire() -> list[str]:
+    """What became of each version that is due, in words."""
+    outcomes = retire_old(open_installation(load_settings()))
+    told = [f"{one.title_id} {one.version}: {one.outcome} {one.why}".strip() for one in outcomes]
+    for line in told:
+        log.info("%s", line)
+    return told
+
+
+@dag(
+    dag_id="retire_versions",
+    dag_display_name="Retire versions",
+    description="Old versions leave edges and origin",
+    doc_md=DOC,
+    schedule=timedelta(hours=1),
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    catchup=False,
+    max_active_runs=1,
+    tags=["telecine"],
+    default_args={
+        "pool": "control",
+        "retries": 5,
+        "retry_delay": timedelta(seconds=30),
+        "execution_timeout": timedelta(minutes=50),
+    },
+)
+def retire_versions() -> None:
+    retire()
+
+
+retire_versions()
