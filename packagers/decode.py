@@ -1,6 +1,7 @@
 """Spells the commands that open, decode and hash a track, and reads the hash lists they write."""
 
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -10,12 +11,16 @@ from pydantic import SecretBytes
 
 from telecine.process import Command
 from telecine.protection import ContentKey
+from telecine.rendition import Loudness
 
 __all__ = [
+    "METERED",
     "STRICT",
     "Sample",
     "Totals",
+    "complaint_in",
     "count_samples",
+    "loudness_in",
     "opened_by",
     "proof_command",
     "read_samples",
@@ -23,7 +28,12 @@ __all__ = [
 ]
 
 STRICT = ("-xerror", "-err_detect", "explode")  # without them ffmpeg exits with 0 on a wrong key
+METERED = ("-af", "ebur128=peak=true:framelog=quiet")
+"""Measures loudness (EBU R128, ITU-R BS.1770) while sound is decoded; FFmpeg logs it at level info."""
+
 _FIELDS = 6
+_SILENCE_LUFS = -70.0
+_FIGURE = re.compile(r"^\s*(I|LRA|Peak):\s+(-?[\d.]+|-?inf|nan)\s+(?:LUFS|LU|dBFS)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +65,14 @@ def proof_command(track: Path, key: ContentKey, coded: Path, decoded: Path, *, v
     """Decrypt ``track``, list its coded samples in ``coded``, decode all of it and list that in ``decoded``.
 
     MD5 for the coded samples, which are compared. Pictures are only counted: every bit is parsed, but nobody sees them,
-    so they are not deblocked, and wrapped, so that their pixels are not hashed.
+    so they are not deblocked, and wrapped, so that their pixels are not hashed. Sound is metered on its way.
     """
     # any other mode would drop or repeat pictures
-    timing = ("-fps_mode", "passthrough", "-c:v", "wrapped_avframe") if video else ()
-    command = samples_command(track, coded, key, decoder=("-skip_loop_filter", "all") if video else ())
-    pictures = ("-map", "0:0", *timing, "-f", "framehash", "-hash", "murmur3", str(decoded))
-    return Command((*command.argv, *pictures), secret_files=command.secret_files)
+    shown = ("-fps_mode", "passthrough", "-c:v", "wrapped_avframe") if video else METERED
+    decoder = ("-skip_loop_filter", "all") if video else ("-hide_banner", "-nostats", "-v", "info")
+    command = samples_command(track, coded, key, decoder=decoder)
+    hashed = ("-map", "0:0", *shown, "-f", "framehash", "-hash", "murmur3", str(decoded))
+    return Command((*command.argv, *hashed), secret_files=command.secret_files)
 
 
 def samples_command(
@@ -77,6 +88,28 @@ def samples_command(
         (*argv, "-map", "0:0", "-c", "copy", "-f", "framemd5", str(samples)),
         secret_files={"list": opened_by(track, key.key if key else None)},
     )
+
+
+def loudness_in(said: str) -> Loudness | None:
+    """The summary FFmpeg's meter logs at its end; None where it logged none."""
+    found = dict(_FIGURE.findall(said.rpartition("Summary:")[2]))
+    if "I" not in found:
+        return None
+    return Loudness(
+        integrated_lufs=_figure(found["I"]),
+        range_lu=max(0.0, _figure(found.get("LRA", "0"))),
+        true_peak_dbtp=_figure(found.get("Peak", "-inf")),
+    )
+
+
+def complaint_in(said: str) -> str:
+    """The first line of what FFmpeg said that tells of an error, else the last."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    return next((line for line in lines if "rror" in line or "nvalid" in line), lines[-1] if lines else "no message")
+
+
+def _figure(text: str) -> float:
+    return _SILENCE_LUFS if "inf" in text or text == "nan" else float(text)
 
 
 def opened_by(track: Path, key: SecretBytes | None) -> bytes:

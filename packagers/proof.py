@@ -8,8 +8,19 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TypeVar
 
+from pydantic import Field
+
 from packagers.boxes import InitFacts, SegmentFacts, read_init, read_segment
-from packagers.decode import Sample, Totals, count_samples, proof_command, read_samples, samples_command
+from packagers.decode import (
+    Sample,
+    Totals,
+    complaint_in,
+    count_samples,
+    loudness_in,
+    proof_command,
+    read_samples,
+    samples_command,
+)
 from packagers.plan import Stream
 from packagers.pssh import COMMON_SYSTEM, kids_of
 from packagers.readback import Listing
@@ -17,7 +28,7 @@ from packagers.tooling import run_tool
 from telecine.document import Document, ExactSeconds
 from telecine.errors import PackageRejected, ToolFailed
 from telecine.protection import ContentKey, Kid
-from telecine.rendition import RenditionSet
+from telecine.rendition import Loudness, RenditionSet
 
 __all__ = ["Evidence", "RenditionProof", "prove"]
 
@@ -40,6 +51,7 @@ class RenditionProof(Document):
     frames: int
     duration: ExactSeconds
     md5: str
+    loudness: Loudness | None = Field(default=None, description="EBU R128 over all of a sound as decrypted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +152,9 @@ def _opened(evidence: Evidence, joined: Path, folder: Path) -> RenditionProof:
     name, video = evidence.stream.name, evidence.stream.kind == "video"
     coded, decoded, expected = folder / "coded.txt", folder / "decoded.txt", folder / "expected.txt"
     try:
-        run_tool(proof_command(joined, evidence.key, coded, decoded, video=video), keys=(evidence.key,))
+        done = run_tool(proof_command(joined, evidence.key, coded, decoded, video=video), keys=(evidence.key,))
     except ToolFailed as failure:
-        last = (failure.stderr_tail.strip().splitlines() or ["no message"])[-1]
-        message = f"'{name}' does not decode with its key {evidence.key.kid}: {last}"
+        message = f"'{name}' does not decode with its key {evidence.key.kid}: {complaint_in(failure.stderr_tail)}"
         raise PackageRejected(message) from None
     run_tool(samples_command(evidence.clear, expected))
     differing = _first_difference(read_samples(coded), itertools.islice(read_samples(expected), 0, None, evidence.step))
@@ -159,6 +170,7 @@ def _opened(evidence: Evidence, joined: Path, folder: Path) -> RenditionProof:
         frames=totals.count,
         duration=totals.duration,
         md5=totals.md5,
+        loudness=None if video else loudness_in(done.stderr),
     )
 
 

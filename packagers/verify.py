@@ -14,7 +14,7 @@ from packagers.accessories_proof import prove_accessories
 from packagers.evidence.clauses import Rule, fault
 from packagers.evidence.documents import Decoded, EvidenceReport, Fault
 from packagers.evidence.inspect import Inspection, inspect_package
-from packagers.evidence.licence import LicenceRefused, LicenceSource
+from packagers.evidence.licence import LicenceRefused, LicenceSource, OneLicence
 from packagers.evidence.source import FolderSource, folder_url
 from packagers.plan import Stream, streams_of
 from packagers.proof import Evidence, RenditionProof, prove
@@ -84,10 +84,12 @@ def examine(
     rendition it was made of. Faults are those of the first stage that has any, and all that the inspection finds.
     """
     with private_folder(work_dir, "verify-") as folder:
-        case = _Case(package, renditions, licences, store, folder, schema)
+        case = _Case(package, renditions, OneLicence(licences), store, folder, schema)
         proofs, faults = _proven(case)
         decoded = {
-            folder_url(case.media / stream.init_path): Decoded(frames=proof.frames, duration=proof.duration)
+            folder_url(case.media / stream.init_path): Decoded(
+                frames=proof.frames, duration=proof.duration, loudness=proof.loudness
+            )
             for stream in case.streams
             if (proof := proofs.get(stream.name)) is not None
         }

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from pydantic import Field
 
@@ -33,7 +34,7 @@ from telecine.storage.port import ObjectStore
 from telecine.text import Accessories
 from telecine.title import SubmitRequest
 
-__all__ = ["MakeReport", "MakeWatcher", "local_place", "make", "plan_only"]
+__all__ = ["MakeReport", "MakeWatcher", "local_place", "make", "plan_only", "texts_only"]
 
 _MIN_FREE_FACTOR = 3
 
@@ -119,9 +120,17 @@ def make(
 
 
 def plan_only(request: SubmitRequest, settings: Settings) -> EncodePlan:
-    """The plan alone: reads the master, writes nothing but the remembered hash. Raises SourceRejected."""
+    """The plan alone: reads the master and the texts, writes nothing but the remembered hash. Raises SourceRejected."""
     place = local_place(settings, settings.work_dir)
+    check_texts(place, request)
     return _plan(place, request, _qualified(place, request))
+
+
+def texts_only(request: SubmitRequest, plan: EncodePlan, settings: Settings) -> Accessories:
+    """The texts and chapters that a plan's title would get; nothing of them is kept. Raises SourceRejected."""
+    settings.work_dir.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=settings.work_dir, prefix="plan-") as folder:
+        return accompany(local_place(settings, Path(folder)), request, plan)
 
 
 def _qualified(place: Workplace, request: SubmitRequest) -> Probe:

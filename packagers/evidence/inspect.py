@@ -88,7 +88,7 @@ def _decoded(
         init = media.offer.init.url if media.offer.init else ""
         known, cpu_s = case.decoded.get(init), 0.0
         try:
-            if known is None or media.kind == "audio":
+            if known is None:
                 made, cpu_s = decode_track(media, key, folder)
                 known = made
         except PackageRejected as rejected:

@@ -13,7 +13,7 @@ from pydantic import SecretBytes, SecretStr
 from telecine.errors import TelecineError, Unavailable
 from telecine.protection import Kid
 
-__all__ = ["ClearKeyLicences", "LicenceRefused", "LicenceSource", "NoLicences", "web_licences"]
+__all__ = ["ClearKeyLicences", "LicenceRefused", "LicenceSource", "NoLicences", "OneLicence", "web_licences"]
 
 _OK, _REFUSED = 200, (401, 403, 404, 410, 429)
 _TIMEOUT_S = 10.0
@@ -38,6 +38,20 @@ class NoLicences:
     def keys(self, kids: Iterable[Kid]) -> Mapping[Kid, SecretBytes]:
         message = f"No licence service is known, so nobody can grant {', '.join(sorted(kids))}."
         raise LicenceRefused(message)
+
+
+class OneLicence:
+    """Answers out of what was granted once, and asks for the rest only. Lives as long as one verification."""
+
+    def __init__(self, source: LicenceSource) -> None:
+        self._source = source
+        self._granted: dict[Kid, SecretBytes] = {}
+
+    def keys(self, kids: Iterable[Kid]) -> Mapping[Kid, SecretBytes]:
+        wanted = frozenset(kids)
+        if missing := sorted(wanted - self._granted.keys()):
+            self._granted.update(self._source.keys(missing))
+        return {kid: key for kid, key in self._granted.items() if kid in wanted}
 
 
 @dataclass(frozen=True, slots=True)

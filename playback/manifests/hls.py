@@ -17,6 +17,7 @@ _STREAM = "#EXT-X-STREAM-INF:"
 _I_FRAMES = ("#EXT-X-I-FRAME-STREAM-INF:", "#EXT-X-IMAGE-STREAM-INF:")
 _MEDIA = "#EXT-X-MEDIA:"
 _SESSION_KEY = "#EXT-X-SESSION-KEY:"
+_SESSION_DATA = "#EXT-X-SESSION-DATA:"
 _KEY = "#EXT-X-KEY:"
 _HEX_KID = re.compile(r"(?:0x)?([0-9a-fA-F]{32})\b")
 _KID_BYTES = 16
@@ -75,10 +76,16 @@ def filter_hls(playlist: str, keys: Mapping[str, PlaylistKeys], granted: Collect
         elif line.startswith((_MEDIA, *_I_FRAMES)):
             uri = _attributes(line).get("URI", "")
             if not uri or uri in opened:
-                written.append(_URI.sub(lambda found: f'URI="{urljoin(address, found[1])}"', line))
+                written.append(_whole(line, address))
+        elif line.startswith(_SESSION_DATA):
+            written.append(_whole(line, address))
         else:
             written.append(line)
     return "\n".join(written) + "\n"
+
+
+def _whole(line: str, address: str) -> str:
+    return _URI.sub(lambda found: f'URI="{urljoin(address, found[1])}"', line)
 
 
 def _key_is_usable(key: Mapping[str, str], usable: Collection[str], granted: Collection[Kid]) -> bool:

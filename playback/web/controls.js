@@ -1,18 +1,13 @@
 // The player's controls: buttons, sliders, menus and keys. Knows the video and the player, nothing of sessions.
 
+import { clock } from "./clock.js";
 import { rate } from "./panel.js";
+import { SeekPreview } from "./seeking.js";
+import { TrackMenus, fill } from "./tracks.js";
 
 const SEEK_S = 10;
 const IDLE_MS = 2800;
 const byId = (id) => document.getElementById(id);
-
-export function clock(seconds) {
-  if (!Number.isFinite(seconds)) return "0:00";
-  const whole = Math.floor(seconds + 0.05); // 11.99 s of media are 12 s to a person
-  const [h, m, s] = [Math.floor(whole / 3600), Math.floor((whole % 3600) / 60), whole % 60];
-  const tail = String(s).padStart(2, "0");
-  return h ? `${h}:${String(m).padStart(2, "0")}:${tail}` : `${m}:${tail}`;
-}
 
 export class Controls {
   constructor(stage, video) {
@@ -20,6 +15,8 @@ export class Controls {
     this.video = video;
     this.player = null;
     this.seek = byId("seek");
+    this.menus = new TrackMenus();
+    this.preview = new SeekPreview(video, this.seek);
     this.bindButtons();
     this.bindTime();
     this.bindKeys();
@@ -37,9 +34,7 @@ export class Controls {
       video.muted = video.volume === 0;
     });
     byId("fullscreen").addEventListener("click", () => this.fullscreen());
-    byId("captions").addEventListener("click", () => this.captions());
     byId("quality").addEventListener("change", (event) => this.chooseQuality(event.target.value));
-    byId("audio").addEventListener("change", (event) => this.chooseAudio(event.target.value));
     for (const name of ["play", "pause", "ended", "volumechange"]) video.addEventListener(name, () => this.reflect());
     document.addEventListener("fullscreenchange", () => this.reflect());
   }
@@ -65,7 +60,8 @@ export class Controls {
     };
     const keys = {
       " ": () => this.toggle(), k: () => this.toggle(), m: () => this.mute(), f: () => this.fullscreen(),
-      c: () => this.captions(), ArrowLeft: seekBy(-SEEK_S), ArrowRight: seekBy(SEEK_S), j: seekBy(-SEEK_S),
+      c: () => this.menus.toggleText(), n: () => this.preview.step(1), p: () => this.preview.step(-1),
+      ArrowLeft: seekBy(-SEEK_S), ArrowRight: seekBy(SEEK_S), j: seekBy(-SEEK_S),
       l: seekBy(SEEK_S), ArrowUp: louder(0.1), ArrowDown: louder(-0.1),
     };
     document.addEventListener("keydown", (event) => {
@@ -90,9 +86,11 @@ export class Controls {
     for (const name of ["pointermove", "pointerdown", "focusin"]) this.stage.addEventListener(name, this.wake);
   }
 
-  // Give the controls a loaded player.
-  use(player) {
+  // Give the controls a loaded player, what its viewer chose before, where pictures come from, and the chapters.
+  use(player, choices, edges, chapters) {
     this.player = player;
+    this.menus.use(player, choices);
+    this.preview.use(player, edges, chapters);
     this.stage.classList.add("loaded");
     this.listTracks();
     player.addEventListener("trackschanged", () => this.listTracks());
@@ -107,13 +105,8 @@ export class Controls {
       if (track.height && (sizes.get(track.height)?.bandwidth ?? 0) < track.bandwidth) sizes.set(track.height, track);
     }
     this.videoTracks = [...sizes.values()].sort((a, b) => b.height - a.height);
-    this.audioTracks = this.player.getAudioTracks();
     const quality = this.videoTracks.map((track) => [String(track.height), `${track.height}p, ${rate(track.bandwidth)}`]);
     fill(byId("quality"), [["auto", "Auto"], ...quality]);
-    fill(byId("audio"), this.audioTracks.map((track, index) => [String(index), audioName(track)]));
-    byId("audio").value = String(Math.max(0, this.audioTracks.findIndex((track) => track.active)));
-    byId("audio").closest("label").hidden = this.audioTracks.length < 2;
-    byId("captions").hidden = this.player.getTextTracks().length === 0;
     if (!this.player.getConfiguration().abr.enabled) byId("quality").value = String(this.activeHeight());
     this.nameAutomatic();
   }
@@ -131,16 +124,6 @@ export class Controls {
     this.player.configure("abr.enabled", value === "auto");
     const track = this.videoTracks.find((each) => String(each.height) === value);
     if (track) this.player.selectVideoTrack(track, true, 2);
-  }
-
-  chooseAudio(value) {
-    this.player.selectAudioTrack(this.audioTracks[Number(value)]);
-  }
-
-  captions() {
-    const shown = this.player.getTextTracks().find((track) => track.active);
-    this.player.selectTextTrack(shown ? null : this.player.getTextTracks()[0]);
-    byId("captions").setAttribute("aria-pressed", String(!shown));
   }
 
   toggle() {
@@ -182,16 +165,4 @@ export class Controls {
     seek.setAttribute("aria-valuetext", `${clock(video.currentTime)} of ${clock(duration)}`);
     byId("time").textContent = `${clock(video.currentTime)} / ${clock(duration)}`;
   }
-}
-
-function audioName(track) {
-  const channels = track.channelsCount > 2 ? "5.1" : "Stereo";
-  const language = track.language && track.language !== "und" ? `${track.language.toUpperCase()} ` : "";
-  return track.label || `${language}${channels}`;
-}
-
-function fill(select, choices) {
-  const chosen = select.value;
-  select.replaceChildren(...choices.map(([value, text]) => new Option(text, value)));
-  if (choices.some(([value]) => value === chosen)) select.value = chosen;
 }

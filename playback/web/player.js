@@ -1,11 +1,14 @@
 // The player page: token -> session -> stream, with one state that people see and tests read (window.telecine).
 
-import { Controls, clock } from "./controls.js";
+import { clock } from "./clock.js";
+import { Controls } from "./controls.js";
 import { explain, explainPlayerError } from "./messages.js";
 import { showStatus } from "./panel.js";
+import { readChapters } from "./seeking.js";
 import { endSession, openSession, sendHeartbeat } from "./service.js";
 import { createPlayer } from "./streaming.js";
-import { keepToken, viewerToken } from "./token.js";
+import { keepToken, viewerOf, viewerToken } from "./token.js";
+import { Choices } from "./tracks.js";
 
 const byId = (id) => document.getElementById(id);
 const stage = byId("stage");
@@ -89,11 +92,12 @@ async function begin(startedAt) {
   const { player, edges } = await createPlayer(video, byId("captions-area"), session, format);
   window.telecine.player = player;
   follow(player);
+  const chapters = readChapters(session, edges);
   const resume = session.resume_position_s;
   await player.load(session.session_manifests[format], resume > RESUME_FROM_S ? resume : undefined);
   if (resume > RESUME_FROM_S && video.duration - resume < RESUME_FROM_S) video.currentTime = 0;
   else if (resume > RESUME_FROM_S) notice(`Resumed at ${clock(resume)}`);
-  controls.use(player);
+  controls.use(player, new Choices(viewerOf(viewerToken())), edges, await chapters);
   stopStatus = showStatus(video, { player, edges }, startedAt);
   keepAlive();
   if (!window.telecine.error) enter("ready");

@@ -9,8 +9,8 @@ const COMMON_SYSTEM_ID = [0x10, 0x77, 0xef, 0xec, 0xc0, 0xb2, 0x4d, 0x02, 0xac, 
 export async function createPlayer(video, captions, session, format) {
   shaka.polyfill.installAll();
   const player = new shaka.Player();
+  player.setVideoContainer(captions); // before the video: what draws text is chosen when that comes
   await player.attach(video);
-  player.setVideoContainer(captions);
   player.configure(configuration(session, format));
   const edges = new Edges(session, format);
   const network = player.getNetworkingEngine();
@@ -87,6 +87,15 @@ class Edges {
     const preferred = this.roots.filter(({ edge }) => edge === this.current);
     const others = this.roots.filter(({ edge }) => edge !== this.current);
     return [...preferred, ...others].map(({ root }) => root + file);
+  }
+
+  // A file beside the media, from the first edge that has it.
+  async fetch(uri) {
+    for (const address of this.sourcesOf(uri)) {
+      const answer = await fetch(address).catch(() => null);
+      if (answer?.ok) return answer;
+    }
+    throw new Error(`No edge has ${uri}`);
   }
 
   answered(uri) {

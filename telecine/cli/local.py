@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from telecine.cli.inspect import show_findings
@@ -15,17 +16,25 @@ __all__ = ["make", "plan"]
 
 
 def plan(
-    master: Master, profile: ProfileName = "standard", sound: SoundOption = None, *, as_json: Json = False
+    master: Master,
+    profile: ProfileName = "standard",
+    sound: SoundOption = None,
+    subtitles: SubtitlesOption = None,
+    *,
+    as_json: Json = False,
 ) -> None:
-    """Dry run: what is in the master, which ladder it gets, how it is cut, how large it may become."""
-    from pipeline.make import plan_only  # noqa: PLC0415 - keeps the other commands quick
+    """Dry run: what is in the master, which ladder and texts it gets, how it is cut, how large it may become."""
+    from pipeline.make import plan_only, texts_only  # noqa: PLC0415 - keeps the other commands quick
     from pipeline.submission import request_from  # noqa: PLC0415
     from profiles.load import load_profile  # noqa: PLC0415
 
     settings = load_settings()
-    found = plan_only(request_from({"master_uri": master, "profile": profile, "sound_uri": sound}), settings)
+    asked = {"master_uri": master, "profile": profile, "sound_uri": sound, "texts": subtitles or []}
+    request = request_from(asked)
+    found = plan_only(request, settings)
+    beside = texts_only(request, found, settings)
     if as_json:
-        print_json(found)
+        print_json({**found.model_dump(mode="json"), "texts": beside.model_dump(mode="json")["texts"]})
         return
     tracks = [
         f"{v.codec} {v.width}x{v.height}, {float(found.frame_rate.fraction):.3f} fps ({found.frame_rate}), "
@@ -41,6 +50,11 @@ def plan(
     rows = [(r.name, str(r.codec), f"{r.width}x{r.height}", f"{r.max_bps / 1e6:g} Mb/s", r.label) for r in ladder.video]
     rows += [(r.name, str(r.codec), f"{r.channels} ch", f"{r.bitrate_bps / 1e3:g} kb/s", r.label) for r in ladder.audio]
     table("Ladder", ["Rendition", "Encoder", "Size", "At most", "Key"], rows)
+    if beside.texts:
+        texts = [(t.title, t.language, t.kind, str(t.cues), t.source) for t in beside.texts]
+        table("Text", ["Name", "Language", "Kind", "Cues", "From"], texts)
+    for note in (note for text in beside.texts for note in text.notes):
+        say(f"[yellow]Repaired:[/] {escape(note)}")
     cut = (
         f"{len(found.chunks)} chunks of {found.chunks[0].frames} frames, GOP {ladder.gop_frames}, "
         f"segment {ladder.segment_frames} frames; "

@@ -4,6 +4,9 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from playback.player.pages import PLAYER_LIBRARY
 
-__all__ = ["find_browser", "missing_for_browser_tests", "watch"]
+__all__ = ["Browsed", "browsing", "find_browser", "missing_for_browser_tests", "settle", "watch"]
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _QUIET = (
@@ -68,32 +71,49 @@ def watch(page_url: str, executable: str, *, seconds: float = 3, screenshot: Pat
     Beside what ``_SEEN`` reads at the end: ``advanced_s``, media seconds that passed while it was watched for
     ``seconds``; ``console``, what the page complained of; ``requests``, every address the page asked for.
     """
+    with browsing(executable) as browsed:
+        page = browsed.page
+        page.goto(page_url)
+        settle(page)
+        started_s = page.evaluate("document.querySelector('video').currentTime")
+        page.wait_for_timeout(seconds * 1000)
+        seen: dict[str, Any] = page.evaluate(_SEEN)
+        if screenshot is not None:
+            page.screenshot(path=screenshot)
+        page.goto("about:blank")  # leave as a viewer does, so that the page ends its session
+        page.wait_for_timeout(300)
+    advanced_s = seen["position_s"] - started_s
+    return {**seen, "advanced_s": advanced_s, "console": browsed.console, "requests": browsed.requests}
+
+
+@dataclass
+class Browsed:
+    """A page of a browser, what it complained of, every address it asked for."""
+
+    page: Page
+    console: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def browsing(executable: str) -> Iterator[Browsed]:
+    """A browser with an empty page and a memory of its own, closed at the end."""
     with tempfile.TemporaryDirectory() as home, sync_playwright() as driver:
         # a home of its own: the browser would leave crash settings in the caller's
         env = {**os.environ, "HOME": home}
         browser = driver.chromium.launch(executable_path=executable, args=list(_QUIET), env=env)
         try:
-            page = browser.new_page(viewport={"width": 1360, "height": 760})
-            console: list[str] = []
-            requests: list[str] = []
+            browsed = Browsed(browser.new_page(viewport={"width": 1360, "height": 760}))
+            page, console, requests = browsed.page, browsed.console, browsed.requests
             page.on("console", lambda line: console.append(line.text) if line.type == "error" else None)
             page.on("pageerror", lambda error: console.append(str(error)))
             page.on("request", lambda request: requests.append(request.url))
-            page.goto(page_url)
-            _settle(page)
-            started_s = page.evaluate("document.querySelector('video').currentTime")
-            page.wait_for_timeout(seconds * 1000)
-            seen: dict[str, Any] = page.evaluate(_SEEN)
-            if screenshot is not None:
-                page.screenshot(path=screenshot)
-            page.goto("about:blank")  # leave as a viewer does, so that the page ends its session
-            page.wait_for_timeout(300)
+            yield browsed
         finally:
             browser.close()
-    return {**seen, "advanced_s": seen["position_s"] - started_s, "console": console, "requests": requests}
 
 
-def _settle(page: Page, timeout_s: float = 30) -> None:
+def settle(page: Page, timeout_s: float = 30) -> None:
     """Until the page plays or says why not; a page that hangs is left as it is, for the report."""
     deadline = time.monotonic() + timeout_s
     # asked again and again from here: the page's own policy forbids the browser to evaluate a condition by itself

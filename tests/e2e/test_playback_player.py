@@ -66,18 +66,18 @@ def installation(tmp_path_factory) -> Installation:
     assignment = store.assign(TITLE, LABELS)
     license_url = f"{settings.playback_url}/v1/licenses/clearkey"
     encrypted_title(root / "p" / TITLE / VERSION, clips, license_url, store.keys(assignment))
-    _go_live(settings, assignment.kids)
+    go_live(settings, assignment.kids)
     return Installation(settings, root)
 
 
-def _go_live(settings: Settings, kids: dict[str, str]) -> None:
+def go_live(settings: Settings, kids: dict[str, str], version: str = VERSION) -> None:
     registry = Registry(settings.registry_url)
     registry.migrate()
     registry.submit(SubmitRequest(master_uri="file:///master.mov", title_id=TITLE, name="Test card"), None)
     pointer = Pointer(
         title_id=TITLE,
         seq=1,
-        version=VERSION,
+        version=version,
         dash_path="manifest.mpd",
         hls_path="master.m3u8",
         kids=kids,

@@ -1,15 +1,19 @@
 """What a master carries beside picture and sound reaches the package: texts, chapters; and tiles show its pictures."""
 
+import json
 import re
 import sys
 from pathlib import Path
 
 import pytest
 from lxml import etree
+from typer.testing import CliRunner
 
 from packagers.evidence.playlists import read_multivariant
 from pipeline.make import MakeWatcher, make
 from pipeline.submission import request_from
+from telecine.cli.app import app
+from telecine.errors import SourceRejected
 from telecine.settings import load_settings
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -86,3 +90,43 @@ def test_a_manifest_with_everything_is_valid_by_the_mpeg_schema(package):
     if not schema.exists():
         pytest.skip("the MPEG DASH schema is not beside the clone (../shared/conformance)")
     etree.XMLSchema(etree.parse(schema)).assertValid(etree.parse(package / "manifest.mpd"))
+
+
+@pytest.fixture
+def planned(tmp_path, monkeypatch):
+    """``telecine plan`` of a master of three seconds without text of its own, with the options given."""
+    (tmp_path / "full.yaml").write_text(PROFILE)
+    picture = ("-f", "lavfi", "-i", "testsrc2=s=160x90:r=12:d=3", "-f", "lavfi", "-i", "sine=d=3")
+    ffmpeg(*picture, "-c:v", "libx264", "-c:a", "aac", str(tmp_path / "master.mp4"))
+    monkeypatch.setenv("TELECINE_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("TELECINE_CATALOGUE_DIR", str(tmp_path))
+    return lambda *options: CliRunner().invoke(
+        app, ["plan", str(tmp_path / "master.mp4"), "--profile", "full", *options], catch_exceptions=True
+    )
+
+
+def test_a_plan_lists_the_texts_it_was_given(planned, tmp_path):
+    (tmp_path / "a.srt").write_text(SRT.partition("\n\n2\n")[0])
+    given = ("--subtitles", f"{tmp_path}/a.srt:fr:forced", "--subtitles", f"{tmp_path}/a.srt:en")
+    shown = planned(*given)
+    assert shown.exit_code == 0, shown.output
+    assert "French" in shown.output or "français" in shown.output
+    listed = json.loads(planned(*given, "--json").stdout)["texts"]
+    assert [(text["language"], text["kind"], text["cues"]) for text in listed] == [
+        ("fr", "forced", 1),
+        ("en", "subtitles", 1),
+    ]
+
+
+def test_a_plan_tells_of_a_bad_text_with_its_line(planned, tmp_path):
+    (tmp_path / "bad.srt").write_text("1\n00:00:02,000 --> 00:00:01,000\nEnds before it starts\n")
+    refused = planned("--subtitles", f"{tmp_path}/bad.srt:en")
+    assert isinstance(refused.exception, SourceRejected)
+    assert "bad.srt, line 2" in str(refused.exception)
+
+
+def test_a_plan_refuses_a_text_that_lies_outside_the_programme(planned, tmp_path):
+    (tmp_path / "late.srt").write_text("1\n00:10:00,000 --> 00:10:02,000\nLate\n")
+    refused = planned("--subtitles", f"{tmp_path}/late.srt:en")
+    assert isinstance(refused.exception, SourceRejected)
+    assert "outside" in str(refused.exception)

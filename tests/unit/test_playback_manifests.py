@@ -194,3 +194,9 @@ def test_hls_lines_of_every_key_system_follow_the_playlists_they_open():
 def test_a_playlist_whose_kid_is_not_told_is_left_out():
     keys = {"sd.m3u8": keys_of_playlist('#EXT-X-KEY:METHOD=SAMPLE-AES,URI="https://keys.example/1"\n')}
     assert "sd.m3u8" not in filter_hls("#EXT-X-STREAM-INF:BANDWIDTH=1\nsd.m3u8\n", keys, SD, "http://edge/m.m3u8")
+
+
+def test_session_data_are_fetched_from_where_the_title_is_published():
+    line = '#EXT-X-SESSION-DATA:DATA-ID="com.apple.hls.chapters",URI="chapters.json"\n'
+    seen = filter_hls(f"#EXTM3U\n{line}", {}, SD, "http://edge/p/master.m3u8")
+    assert 'URI="http://edge/p/chapters.json"' in seen
