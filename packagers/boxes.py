@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from packagers.pssh import Pssh, parse_pssh
+from telecine.drm import CLEAR
 from telecine.errors import PackageRejected
 from telecine.protection import Kid
 
@@ -35,12 +36,15 @@ _TRUN_BEFORE_FLAGS = ((0x100, 4), (0x200, 4))
 
 @dataclass(frozen=True, slots=True)
 class InitFacts:
-    """What an init segment says of its one track. ``edit_start``: ticks of media before its presentation begins."""
+    """What an init segment says of its one track. ``edit_start``: ticks of media before its presentation begins.
+
+    ``scheme`` is ``clear`` and ``kid`` None where the track is not protected.
+    """
 
     timescale: int
     edit_start: int
     scheme: str
-    kid: Kid
+    kid: Kid | None
     pssh: tuple[Pssh, ...]
 
 
@@ -54,7 +58,7 @@ class SegmentFacts:
 
 
 def read_init(content: bytes) -> InitFacts:
-    """Read an init segment. Raises PackageRejected when it is cut short or its track is not protected."""
+    """Read an init segment. Raises PackageRejected when it is cut short."""
     moov = first_box(content, b"moov")
     trak = first_box(moov, b"trak")
     mdia = first_box(trak, b"mdia")
@@ -62,8 +66,7 @@ def read_init(content: bytes) -> InitFacts:
     stsd = first_box(first_box(first_box(mdia, b"minf"), b"stbl"), b"stsd")
     kind, entry = next(boxes_in(stsd[8:]), (b"none", b""))
     if kind not in _ENTRY_FIELDS:
-        message = f"An encrypted track was expected, but its first sample entry is '{kind.decode(errors='replace')}'."
-        raise PackageRejected(message)
+        return InitFacts(timescale, _edit_start(trak), CLEAR, None, pssh_in(moov))
     sinf = first_box(entry[_ENTRY_FIELDS[kind] :], b"sinf")
     scheme = first_box(sinf, b"schm")[4:8].decode(errors="replace")
     tenc = first_box(first_box(sinf, b"schi"), b"tenc")

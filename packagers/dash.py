@@ -184,7 +184,8 @@ def _adaptation_set(group: Sequence[Stream], found: dict[str, etree._Element], p
     for child in list(made):
         if child.tag == f"{{{_MPD}}}Representation" or child.get("schemeIdUri") in {_ROLE, _SWITCHING, TRICK_MODE}:
             made.remove(child)
-    _protect(made, plan, plan.keys.kids[group[0].rendition.label])
+    if plan.keys.kids:
+        _protect(made, plan, plan.keys.kids[group[0].rendition.label])
     role = group[0].rendition.role
     etree.SubElement(made, f"{{{_MPD}}}Role", schemeIdUri=_ROLE, value=_ROLES[role])
     if role in _PURPOSES:

@@ -61,8 +61,10 @@ class Totals:
     md5: str
 
 
-def proof_command(track: Path, key: ContentKey, coded: Path, decoded: Path, *, video: bool) -> Command:
-    """Decrypt ``track``, list its coded samples in ``coded``, decode all of it and list that in ``decoded``.
+def proof_command(track: Path, key: ContentKey | None, coded: Path, decoded: Path, *, video: bool) -> Command:
+    """List the coded samples of ``track`` in ``coded``, decode all of it and list that in ``decoded``.
+
+    It is decrypted when a key is given.
 
     MD5 for the coded samples, which are compared. Pictures are only counted: every bit is parsed, but nobody sees them,
     so they are not deblocked, and wrapped, so that their pixels are not hashed. Sound is metered on its way.

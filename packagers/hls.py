@@ -51,7 +51,7 @@ def rewrite_playlist(text: str, track: Track, plan: PackagePlan) -> str:
     """
     durations = iter(track.segments)
     written: list[str] = []
-    kid, before = plan.keys.kids[track.stream.rendition.label], ""
+    kid, before = plan.keys.kids.get(track.stream.rendition.label, ""), ""
     for line in text.splitlines():
         if line.startswith("#EXTINF:"):
             written.append(extinf(next(durations, Fraction(0))))

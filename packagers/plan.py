@@ -13,7 +13,7 @@ from pydantic import Field
 from packagers.placing import Placed
 from profiles.models import PackagingProfile
 from telecine.document import Document, digest_of
-from telecine.drm import DrmSystem
+from telecine.drm import CLEAR, DrmSystem
 from telecine.errors import PackageRejected
 from telecine.media import SoundRole
 from telecine.protection import DrmSystemSignal, KeyAssignment
@@ -112,6 +112,7 @@ class PackagePlan:
     """A request found valid.
 
     ``streams``: video from small to large, then audio from few channels to many, then tracks of key frames.
+    ``keys``: of the labels in use; none where the package is in the clear.
     """
 
     request: PackageRequest
@@ -162,14 +163,15 @@ class PackagePlan:
 def plan_package(request: PackageRequest, packager_version: str) -> PackagePlan:
     """The plan of a request; equal requests and tools give equal versions. Raises PackageRejected with all reasons."""
     reasons = [*_faults_of_set(request.renditions), *_faults_of_keys(request), *_faults_of_texts(request.accessories)]
-    if not request.licence_url:
+    if request.profile.scheme != CLEAR and not request.licence_url:
         reasons.append(f"Title {request.title_id} has no licence URL, so no player could ask for its keys.")
     if request.profile.scheme == "cenc" and "fairplay" in request.profile.systems:
         reasons.append("FairPlay opens scheme cbcs only, but scheme cenc was asked.")
     if reasons:
         raise PackageRejected(*reasons)
     labels = sorted({rendition.label for rendition in request.renditions.renditions})
-    keys = KeyAssignment(title_id=request.title_id, kids={label: request.keys.kids[label] for label in labels})
+    kids = {} if request.profile.scheme == CLEAR else {label: request.keys.kids[label] for label in labels}
+    keys = KeyAssignment(title_id=request.title_id, kids=kids)
     streams = streams_of(request.renditions, trick_play=request.profile.trick_play)
     return PackagePlan(request, streams, keys, _version(request, keys, packager_version))
 
@@ -297,6 +299,8 @@ def _faults_of_texts(accessories: Accessories) -> list[str]:
 def _faults_of_keys(request: PackageRequest) -> list[str]:
     if request.keys.title_id != request.title_id:
         return [f"The keys are of title {request.keys.title_id}, but title {request.title_id} is to be packaged."]
+    if request.profile.scheme == CLEAR:
+        return []
     labels = sorted({rendition.label for rendition in request.renditions.renditions})
     return [
         f"Title {request.title_id} has no key for label {label}." for label in labels if label not in request.keys.kids

@@ -42,11 +42,11 @@ class RenditionProof(Document):
     """One rendition, decrypted and decoded from the package.
 
     ``frames`` are decoded pictures (video) or coded frames (audio); ``md5`` is over the hashes of its coded samples,
-    which equal those of the rendition before encryption.
+    which equal those of the rendition before encryption. No ``kid``: it is in the clear.
     """
 
     name: str
-    kid: Kid
+    kid: Kid | None
     segments: int
     frames: int
     duration: ExactSeconds
@@ -56,16 +56,23 @@ class RenditionProof(Document):
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All that one rendition is judged by. ``media`` holds the package, ``clear`` is the rendition that went in."""
+    """All that one rendition is judged by. ``media`` holds the package, ``clear`` is the rendition that went in.
+
+    ``key``: None where the package is in the clear.
+    """
 
     stream: Stream
     listing: Listing
     renditions: RenditionSet
     scheme: str
     package_kids: frozenset[Kid]
-    key: ContentKey
+    key: ContentKey | None
     media: Path
     clear: Path
+
+    @property
+    def kid(self) -> Kid | None:
+        return self.key.kid if self.key else None
 
     @property
     def step(self) -> int:
@@ -100,14 +107,17 @@ def _read(evidence: Evidence, path: str, reader: Callable[[bytes], _Facts]) -> _
 
 
 def _faults_of_init(evidence: Evidence, init: InitFacts) -> Iterator[str]:
-    path, kid = evidence.listing.init, evidence.key.kid
+    path, kid = evidence.listing.init, evidence.kid
+    if init.scheme != evidence.scheme:
+        yield f"{path} should be protected by scheme {evidence.scheme}, but says {init.scheme}."
+    if kid is None:
+        yield from _faults_of_clear(evidence, init)
+        return
     if init.kid != kid or evidence.listing.kids != {kid}:
         yield (
             f"{path} should be protected by KID {kid} (label {evidence.stream.rendition.label}), but says {init.kid}; "
             f"its manifest says {', '.join(sorted(evidence.listing.kids))}."
         )
-    if init.scheme != evidence.scheme:
-        yield f"{path} should be protected by scheme {evidence.scheme}, but says {init.scheme}."
     listed = [kid for box in init.pssh if box.system == COMMON_SYSTEM for kid in box.kids]
     if listed != sorted(evidence.package_kids):
         yield f"{path} should list KIDs {sorted(evidence.package_kids)} in a common pssh, but lists {listed}."
@@ -115,6 +125,12 @@ def _faults_of_init(evidence: Evidence, init: InitFacts) -> Iterator[str]:
         foreign = set(kids_of(box)) - evidence.package_kids
         if foreign:
             yield f"{path} has a pssh of system {box.system} for KIDs {sorted(foreign)}, which are not the package's."
+
+
+def _faults_of_clear(evidence: Evidence, init: InitFacts) -> Iterator[str]:
+    if init.pssh or evidence.listing.kids:
+        said = sorted({*evidence.listing.kids, *(kid for box in init.pssh for kid in kids_of(box))})
+        yield f"{evidence.listing.init} should be in the clear, but its boxes or manifests name KIDs {said}."
 
 
 def _faults_of_grid(evidence: Evidence, init: InitFacts, segments: Sequence[SegmentFacts]) -> Iterator[str]:
@@ -152,9 +168,11 @@ def _opened(evidence: Evidence, joined: Path, folder: Path) -> RenditionProof:
     name, video = evidence.stream.name, evidence.stream.kind == "video"
     coded, decoded, expected = folder / "coded.txt", folder / "decoded.txt", folder / "expected.txt"
     try:
-        done = run_tool(proof_command(joined, evidence.key, coded, decoded, video=video), keys=(evidence.key,))
+        secrets = (evidence.key,) if evidence.key else ()
+        done = run_tool(proof_command(joined, evidence.key, coded, decoded, video=video), keys=secrets)
     except ToolFailed as failure:
-        message = f"'{name}' does not decode with its key {evidence.key.kid}: {complaint_in(failure.stderr_tail)}"
+        opened = f"with its key {evidence.kid}" if evidence.kid else "in the clear"
+        message = f"'{name}' does not decode {opened}: {complaint_in(failure.stderr_tail)}"
         raise PackageRejected(message) from None
     run_tool(samples_command(evidence.clear, expected))
     differing = _first_difference(read_samples(coded), itertools.islice(read_samples(expected), 0, None, evidence.step))
@@ -165,7 +183,7 @@ def _opened(evidence: Evidence, joined: Path, folder: Path) -> RenditionProof:
     _require_complete(evidence, totals, count_samples(decoded))
     return RenditionProof(
         name=name,
-        kid=evidence.key.kid,
+        kid=evidence.kid,
         segments=len(evidence.listing.segments),
         frames=totals.count,
         duration=totals.duration,

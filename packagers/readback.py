@@ -14,7 +14,7 @@ from packagers.dash import CLEAR_KEY_SCHEME, MP4_PROTECTION, TRICK_MODE
 from packagers.hls import attributes
 from packagers.pssh import kids_of, parse_pssh
 from packagers.signals import CENC, CPS, PLAYREADY_XML, kids_named
-from telecine.drm import KEY_FORMATS, SYSTEM_IDS, DrmSystem
+from telecine.drm import CLEAR, KEY_FORMATS, SYSTEM_IDS, DrmSystem
 from telecine.errors import PackageRejected
 from telecine.protection import Kid
 
@@ -109,6 +109,10 @@ def _protected(root: etree._Element) -> list[etree._Element]:
 def _faults_of_set(adaptation_set: etree._Element, scheme: str, systems: Sequence[DrmSystem] | None) -> Iterator[str]:
     name = f"Adaptation set {adaptation_set.get('id')} of the DASH manifest"
     written = list(adaptation_set.iter(f"{{{_MPD}}}ContentProtection"))
+    if scheme == CLEAR:
+        if written:
+            yield f"{name} should be in the clear, but has {len(written)} ContentProtection descriptors."
+        return
     found = {one.get("schemeIdUri", ""): one for one in written}
     common, clear_key = found.get(MP4_PROTECTION), found.get(CLEAR_KEY_SCHEME)
     if common is None or common.get("value") != scheme or not common.get(f"{{{CENC}}}default_KID"):
@@ -169,7 +173,10 @@ def _representation(found: etree._Element) -> Listing:
 
 
 def _kids(text: str, tag: str, name: str, systems: Sequence[DrmSystem] | None) -> frozenset[Kid]:
-    """KIDs that the key lines of all systems agree on; an identity line would hand out a key."""
+    """KIDs that the key lines of all systems agree on; an identity line would hand out a key.
+
+    Where there should be no system, as in the clear, there may be no line.
+    """
     lines = [line for line in text.splitlines() if line.startswith(tag)]
     given = [attributes(line) for line in lines]
     formats = {found.get("KEYFORMAT", "identity") for found in given}
@@ -180,6 +187,8 @@ def _kids(text: str, tag: str, name: str, systems: Sequence[DrmSystem] | None) -
     if "clearkey" in wanted:
         wanted.add("widevine")  # the page of shaka-player maps it
     expected = {KEY_FORMATS[system] for system in wanted} if systems is not None else formats & {*KEY_FORMATS.values()}
+    if systems is not None and not systems and not lines:
+        return frozenset()
     if formats != expected or not formats:
         message = f"{name} should have key lines of {sorted(expected)}, but has {sorted(formats)}."
         raise PackageRejected(message)

@@ -63,15 +63,9 @@ def _flags(
 ) -> str:
     """``written``: seconds of a segment, path of the MPD, path of the multivariant playlist."""
     segment_duration, dash_path, hls_path = written
-    profile = plan.request.profile
-    by_label = {key.label: key for key in keys}
     flags = (
         "--quiet",
-        "--enable_raw_key_encryption",
-        f"--keys={','.join(_key(stream, by_label[stream.rendition.label], profile.scheme) for stream in streams)}",
-        f"--protection_scheme={profile.scheme}",
-        f"--clear_lead={profile.clear_lead_s}",
-        f"--pssh={init_boxes(plan).hex()}",
+        *(_encryption(plan, streams, keys) if plan.keys.kids else ()),
         f"--segment_duration={segment_duration}",
         "--use_fake_clock_for_muxer",  # creation times of 0: equal input gives equal bytes
         "--generate_static_live_mpd",
@@ -81,6 +75,18 @@ def _flags(
         f"--hls_master_playlist_output={OUTPUT_FOLDER}/{hls_path}",
     )
     return "\n".join(flags) + "\n"
+
+
+def _encryption(plan: PackagePlan, streams: Sequence[Stream], keys: Sequence[ContentKey]) -> tuple[str, ...]:
+    profile = plan.request.profile
+    by_label = {key.label: key for key in keys}
+    return (
+        "--enable_raw_key_encryption",
+        f"--keys={','.join(_key(stream, by_label[stream.rendition.label], profile.scheme) for stream in streams)}",
+        f"--protection_scheme={profile.scheme}",
+        f"--clear_lead={profile.clear_lead_s}",
+        f"--pssh={init_boxes(plan).hex()}",
+    )
 
 
 def _has_dolby_vision(plan: PackagePlan) -> bool:

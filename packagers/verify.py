@@ -21,6 +21,7 @@ from packagers.proof import Evidence, RenditionProof, prove
 from packagers.readback import Listing, read_dash, read_master, read_playlist
 from packagers.tooling import private_folder
 from telecine.document import Document
+from telecine.drm import CLEAR
 from telecine.errors import NotFound, PackageRejected, PreconditionFailed
 from telecine.log import get_logger
 from telecine.protection import ContentKey, Kid
@@ -115,7 +116,8 @@ def _proven(case: _Case) -> tuple[dict[str, RenditionProof], list[Fault]]:
         return {}, [fault(Rule.INVENTORY, case.package.prefix, reason) for reason in rejected.reasons]
     try:
         listings = _listings(case)
-        keys = case.licences.keys(case.package.keys.kids.values())
+        kids = case.package.keys.kids.values()
+        keys = case.licences.keys(kids) if kids else {}
         largest_first = sorted(case.streams, key=lambda stream: -stream.rendition.size_bytes)
         checks = [partial(_prove, case, stream, listings[stream.init_path], keys) for stream in largest_first]
         return {proof.name: proof for proof in _every(usable_cores(), checks)}, []
@@ -253,23 +255,29 @@ def _prove(case: _Case, stream: Stream, listing: Listing, keys: Mapping[Kid, Sec
     if _fetched_sha256(case.store, rendition.key, clear) != rendition.sha256:
         message = f"Rendition '{stream.name}' ({rendition.key}) is no longer in the work store as it was packaged."
         raise PackageRejected(message)
-    kid = case.package.keys.kids.get(rendition.label)
-    if kid is None:
-        message = f"The package names no key for label {rendition.label} of rendition '{stream.name}'."
-        raise PackageRejected(message)
-    if kid not in keys:
-        message = f"The licence has no key for KID {kid} of rendition '{stream.name}'."
-        raise PackageRejected(message)
     evidence = Evidence(
         stream=stream,
         listing=listing,
         renditions=case.renditions,
         scheme=case.package.scheme,
         package_kids=frozenset(case.package.keys.kids.values()),
-        key=ContentKey(kid=kid, label=rendition.label, key=keys[kid], iv=SecretBytes(b"")),  # licences carry no IV
+        key=None if case.package.scheme == CLEAR else _granted(case, stream, keys),
         media=case.media,
         clear=clear,
     )
     proof = prove(evidence, folder)
     clear.unlink()
     return proof
+
+
+def _granted(case: _Case, stream: Stream, keys: Mapping[Kid, SecretBytes]) -> ContentKey:
+    """The key of a rendition, of those that a licence gave. Raises PackageRejected."""
+    label = stream.rendition.label
+    kid = case.package.keys.kids.get(label)
+    if kid is None:
+        message = f"The package names no key for label {label} of rendition '{stream.name}'."
+        raise PackageRejected(message)
+    if kid not in keys:
+        message = f"The licence has no key for KID {kid} of rendition '{stream.name}'."
+        raise PackageRejected(message)
+    return ContentKey(kid=kid, label=label, key=keys[kid], iv=SecretBytes(b""))  # licences carry no IV

@@ -1,4 +1,4 @@
-"""Renditions to an encrypted package in the work store. A second run of the same request is a look-up."""
+"""Renditions to a package in the work store. A second run of the same request is a look-up."""
 
 import time
 from collections.abc import Sequence
@@ -42,7 +42,9 @@ _TYPES: dict[str, tuple[str, Role]] = {
 
 
 def package(request: PackageRequest, keystore: KeyStore, store: ObjectStore, work_dir: Path) -> Package:
-    """One set of encrypted segments with a DASH and an HLS manifest under ``packages/<title>/<version>/``.
+    """One set of segments with a DASH and an HLS manifest under ``packages/<title>/<version>/``.
+
+    It is encrypted unless the profile says clear.
 
     The package's document goes last to ``packages/<title>/<version>.json``: when it is there and its objects are too,
     nothing is done. Equal requests give equal bytes. Raises PackageRejected when the request cannot become a package,
@@ -56,7 +58,7 @@ def package(request: PackageRequest, keystore: KeyStore, store: ObjectStore, wor
     with private_folder(work_dir, "package-") as folder:
         _fetch(plan, store, folder)
         (folder / OUTPUT_FOLDER).mkdir()
-        keys = keystore.keys(plan.keys)
+        keys = keystore.keys(plan.keys) if plan.keys.kids else ()
         run_tool(package_command(plan, keys), cwd=folder, keys=keys)
         if plan.trick:
             run_tool(trick_command(plan, keys), cwd=folder, keys=keys)

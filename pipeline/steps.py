@@ -29,9 +29,11 @@ from profiles.load import load_profile
 from profiles.models import PackagingProfile
 from profiles.select import choose_ladder
 from telecine.document import digest_of
+from telecine.drm import CLEAR
 from telecine.errors import NotFound, SourceRejected
 from telecine.findings import SourceReport
 from telecine.media import Master, Probe
+from telecine.protection import KeyAssignment
 from telecine.publication import Package
 from telecine.rendition import RenditionSet
 from telecine.text import Accessories
@@ -170,15 +172,16 @@ def package(
     renditions: RenditionSet,
     accessories: Accessories = NOTHING_ELSE,
 ) -> Package:
-    """One encrypted segment set for HLS and DASH, with a key for each label the renditions carry."""
+    """One segment set for HLS and DASH, with a key for each label the renditions carry, or none in the clear."""
     labels = sorted({rendition.label for rendition in renditions.renditions})
-    keys = place.keys.assign(title_id, labels)
+    clear = profile.scheme == CLEAR
+    keys = KeyAssignment(title_id=title_id, kids={}) if clear else place.keys.assign(title_id, labels)
     request = PackageRequest(
         title_id=title_id,
         renditions=renditions,
         profile=profile,
         keys=keys,
-        signals=place.keys.signals(keys),
+        signals=() if clear else place.keys.signals(keys),
         licence_url=place.licence_url,
         licences=place.licences,
         accessories=accessories,

@@ -57,7 +57,9 @@ def prove_package(
 
     Raises PackageRejected with every breach, after the evidence was kept: nothing that fails goes on to be published.
     """
-    licences = licences_of_version(package.keys, package.version, place.keys, place.settings)
+    licences: LicenceSource = NoLicences()  # in the clear there is none to ask for
+    if package.keys.kids:
+        licences = licences_of_version(package.keys, package.version, place.keys, place.settings)
     report = examine(package, renditions, licences, place.work, place.work_dir, place.settings.mpd_schema)
     worst = picture_worst(place, package, renditions, plan) if plan is not None else ()
     evidence = report.evidence.model_copy(update={"worst": worst, "vmaf": vmaf_over_time(renditions)})
@@ -213,11 +215,15 @@ class _MadeReport:
         except ValidationError:
             return None
         labels = {rendition.name: rendition.label for rendition in report.renditions.renditions}
-        kids = {labels[proof.name]: proof.kid for proof in report.verified.renditions if proof.name in labels}
+        kids = {
+            labels[proof.name]: proof.kid for proof in report.verified.renditions if proof.name in labels and proof.kid
+        }
         return cls(report.title_id, report.version, report.renditions, kids)
 
     def licences(self, settings: Settings) -> LicenceSource | None:
-        """The licence service over this machine's own keys; None where they were made elsewhere."""
+        """The licence service over this machine's own keys; None in the clear, and where they were made elsewhere."""
+        if not self.kids:
+            return None
         keys = open_sealed_keys(settings)
         try:
             for kid in self.kids.values():

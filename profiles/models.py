@@ -9,7 +9,7 @@ from profiles.per_title import PerTitle
 from profiles.picture_policy import PicturePolicy
 from profiles.source_checks import SourceChecks
 from telecine.document import Document
-from telecine.drm import DrmSystem, systems_for
+from telecine.drm import CLEAR, DrmSystem, PackageScheme, systems_for
 
 __all__ = [
     "AudioCodec",
@@ -166,7 +166,7 @@ class ThumbnailPolicy(Document):
 class PackagingProfile(Document):
     """How renditions become a package."""
 
-    scheme: Literal["cbcs", "cenc"] = "cbcs"
+    scheme: PackageScheme = Field(default="cbcs", description="clear: no encryption, no keys, no licences")
     clear_lead_s: int = Field(default=0, ge=0, description="at the start in the clear, rounded up to whole segments")
     drm: tuple[DrmSystem, ...] | None = Field(
         default=None, min_length=1, description="systems to signal; none: all that the scheme allows"
@@ -183,6 +183,9 @@ class PackagingProfile(Document):
     def _scheme_opens(self) -> Self:
         if self.scheme == "cenc" and "fairplay" in (self.drm or ()):
             message = "FairPlay opens scheme cbcs only, but scheme cenc was asked: leave fairplay out, or say cbcs"
+            raise ValueError(message)
+        if self.scheme == CLEAR and (self.drm or self.clear_lead_s):
+            message = "scheme clear has no keys: leave out drm and clear_lead_s, or say cbcs or cenc"
             raise ValueError(message)
         return self
 

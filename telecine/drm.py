@@ -3,9 +3,14 @@
 from collections.abc import Sequence
 from typing import Literal
 
-__all__ = ["COMMON_SYSTEM", "KEY_FORMATS", "SYSTEM_IDS", "DrmSystem", "systems_for"]
+__all__ = ["CLEAR", "COMMON_SYSTEM", "KEY_FORMATS", "SYSTEM_IDS", "DrmSystem", "PackageScheme", "systems_for"]
 
 DrmSystem = Literal["clearkey", "widevine", "playready", "fairplay"]
+
+PackageScheme = Literal["cbcs", "cenc", "clear"]
+"""How a set of segments is encrypted (ISO/IEC 23001-7), or that it is not."""
+
+CLEAR: PackageScheme = "clear"
 
 COMMON_SYSTEM = "1077efec-c0b2-4d02-ace3-3c1e52e2fb4b"
 """System id of boxes that only list KIDs (W3C "cenc" Initialization Data Format)."""
@@ -28,7 +33,9 @@ KEY_FORMATS: dict[DrmSystem, str] = {
 
 
 def systems_for(scheme: str, asked: Sequence[DrmSystem] | None) -> tuple[DrmSystem, ...]:
-    """The systems asked for, each once, or all that the scheme allows: FairPlay knows cbcs alone."""
+    """The systems asked for, each once, or all that the scheme allows: FairPlay knows cbcs alone, clear needs none."""
+    if scheme == CLEAR:
+        return ()
     if asked is None:
         return tuple(system for system in SYSTEM_IDS if scheme == "cbcs" or system != "fairplay")
     return tuple(system for system in SYSTEM_IDS if system in asked)

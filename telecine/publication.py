@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from telecine.document import Document, Sha256, UtcTime
-from telecine.drm import DrmSystem
+from telecine.drm import DrmSystem, PackageScheme
 from telecine.protection import KeyAssignment
 from telecine.text import Accessories
 from telecine.title import TitleId
@@ -38,7 +38,7 @@ class Inventory(Document):
 
 
 class Package(Document):
-    """A complete encrypted package in the work store under ``prefix``, not yet visible to anyone."""
+    """A complete package in the work store under ``prefix``, not yet visible to anyone."""
 
     title_id: TitleId
     version: str = Field(description="'v' and 16 hex digits of the digest over everything that shaped the package")
@@ -46,8 +46,8 @@ class Package(Document):
     inventory: Inventory
     dash_path: str
     hls_path: str
-    scheme: Literal["cbcs", "cenc"]
-    keys: KeyAssignment
+    scheme: PackageScheme
+    keys: KeyAssignment = Field(description="none of a package in the clear")
     accessories: Accessories = Accessories()
     drm: tuple[DrmSystem, ...] = Field(default=("clearkey",), description="systems its manifests are signalled for")
     trick_play: bool = Field(default=False, description="whether it has tracks of key frames alone")

@@ -73,7 +73,7 @@ def _table(tracks: Iterable[TrackEvidence]) -> str:
     rows = "".join(
         f"<tr><td>{escape(t.name)}</td><td>{t.kind}</td><td>{escape(t.codecs)}</td><td>{len(t.segments)}</td>"
         f"<td>{(t.average_bps or 0) / 1000:.0f}</td><td>{(t.peak_bps or 0) / 1000:.0f}</td>"
-        f"<td>{escape(t.scheme or 'clear')} {(t.kid or '')[:8]}</td>"
+        f"<td>{escape(t.scheme or 'in the clear')} {(t.kid or '')[:8]}</td>"
         f"<td>{_came_out(t)}</td><td>{_quality(t)}</td></tr>"
         for t in tracks
     )

@@ -142,7 +142,7 @@ class SessionService:
     def _session(self, request: SessionRequest, pointer: Pointer, viewer: UserClaims) -> Session:
         robustness = request.robustness or self.rules.unstated_robustness
         kids = granted_kids(pointer.kids, viewer.entitlement, robustness)
-        if not kids:
+        if pointer.kids and not kids:  # a title in the clear has none to grant
             detail = f"This viewer's plan allows no rendition of '{request.title}' on this device."
             raise Problem(HTTPStatus.FORBIDDEN, "not-entitled", detail)
         return Session(

@@ -8,10 +8,10 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from pydantic import SecretBytes
+from pydantic import SecretBytes, ValidationError
 
 from packagers.dash import read_tracks, rewrite_dash
-from packagers.hls import key_lines, master_playlist, rewrite_playlist
+from packagers.hls import attributes, key_lines, master_playlist, rewrite_playlist
 from packagers.plan import PackageRequest, plan_package
 from packagers.shaka import flag_file, package_command
 from profiles.models import PackagingProfile
@@ -104,6 +104,27 @@ def test_a_manifest_does_not_depend_on_the_packagers_numbering():
     )
     assert renumbered != mpd
     assert rewrite_dash(renumbered, plan) == rewrite_dash(mpd, plan)
+
+
+def test_allowed_cpc_of_a_label_is_told_with_its_variants_alone():
+    """RFC 8216bis, 4.4.6.2: KEYFORMAT and configurations, which are separated by slashes; entries by commas."""
+    allowed = {"HD": {"com.apple.streamingkeydelivery": ("AppleMain", "Main"), "com.example.drm": ("HW",)}}
+    plan = a_plan()
+    profile = PackagingProfile(allowed_cpc=allowed)
+    plan = plan_package(plan.request.model_copy(update={"profile": profile}), "packager 1")
+    tracks = read_tracks((GIVEN / "cbcs" / "manifest.mpd").read_bytes(), plan)
+    told = [line for line in master_playlist(plan, tracks, AVERAGES, []).splitlines() if "STREAM-INF" in line]
+    said = {attributes(line)["RESOLUTION"]: attributes(line).get("ALLOWED-CPC") for line in told}
+    assert said == {
+        "640x360": "com.apple.streamingkeydelivery:AppleMain/Main,com.example.drm:HW",
+        "320x180": None,
+    }
+
+
+@pytest.mark.parametrize("labels", ["Main/Other", 'Main"', "Main,Other"])
+def test_a_cpc_label_that_would_break_its_list_is_refused(labels):
+    with pytest.raises(ValidationError, match="allowed_cpc"):
+        PackagingProfile(allowed_cpc={"HD": {"com.example.drm": (labels,)}})
 
 
 def test_a_licence_url_is_escaped():

@@ -1,5 +1,6 @@
 import base64
 import json
+from dataclasses import replace
 from typing import Any
 
 import jwt
@@ -11,10 +12,22 @@ from structlog.testing import capture_logs
 from playback.app import create_app
 from playback.parts import Parts
 from playback.sessions.service import PLAYBACK_TTL_S, SESSION_TTL_S
+from playback.titles import ListedTitle
 from playback.tokens import Tokens, user_token
 from telecine.errors import MissingRequirement
 from telecine.settings import Settings
-from tests.unit.playback_fakes import KIDS, NOW_S, OTHER_KIDS, TOKEN_KEY, content_key, parts, settings, user_bearer
+from tests.unit.playback_fakes import (
+    KIDS,
+    NOW_S,
+    OTHER_KIDS,
+    TOKEN_KEY,
+    MemoryTitles,
+    content_key,
+    parts,
+    pointer,
+    settings,
+    user_bearer,
+)
 
 LICENSES = "/v1/licenses/clearkey"
 
@@ -176,6 +189,16 @@ def test_a_licence_grants_the_authorised_subset(client):
 def test_a_licence_is_given_whatever_content_type_the_player_sends(client):
     headers = {**bearer(opened(client)), "Content-Type": "application/octet-stream"}
     assert client.post(LICENSES, content=wanting(KIDS["HD"]), headers=headers).status_code == 200
+
+
+def test_a_title_in_the_clear_has_sessions_but_no_licence(standing):
+    """It has no label to be entitled to, and no key to be granted."""
+    titles = MemoryTitles([ListedTitle("open", "Open", pointer("open", {}))])
+    client = TestClient(create_app(settings(), replace(standing, titles=titles)), raise_server_exceptions=False)
+    session = opened(client, "open", entitlement={"max_label": "SD"})
+    assert session["labels"] == []
+    refused = client.post(LICENSES, content=wanting(KIDS["SD"]), headers=bearer(session))
+    assert refused.status_code == 403
 
 
 def test_a_licence_without_a_token_is_refused(client):
