@@ -139,13 +139,16 @@ def final_errors(release: Release) -> Iterator[None]:
 
 
 def record_failure(context: Any) -> None:
-    """Task callback after the last attempt: the title is failed, unless a clearer sentence is there already."""
+    """Task callback after the last attempt: the title is failed, unless a clearer sentence is there already.
+
+    A run that another one took over from, as when a person had the title encoded again, ends nothing.
+    """
     release = release_of(context)
     try:
         record = release.place.registry.title(release.title_id)
     except NotFound:
         return
-    if not record.stage.ended:
+    if not record.stage.ended and record.run_id == release.run_id:
         problem = f"{context['ti'].task_id}: {context.get('exception') or 'failed'}"
         release.place.registry.fail(release.title_id, Stage.FAILED, problem)
     tell_failed(release)

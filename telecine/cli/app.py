@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from telecine.cli import audit, control, demo, drops, forecast, inspect, keys, local, stack, titles, verify
+from telecine.cli import audit, control, demo, drops, forecast, inspect, keys, local, notices, stack, titles, verify
 from telecine.cli.output import fail, wants_json
 from telecine.errors import TelecineError
 from telecine.log import configure_logging
@@ -33,6 +33,7 @@ app.command()(control.hold)
 app.command()(control.resume)
 app.command()(forecast.forecast)
 app.command("what-if")(forecast.what_if)
+app.command("notices")(notices.list_notices)
 app.command()(inspect.inspect)
 app.command()(local.plan)
 app.command()(local.make)
