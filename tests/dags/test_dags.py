@@ -49,6 +49,13 @@ def test_the_priorities_of_the_form_are_those_of_the_code(dag_bag):
     ]
 
 
+def test_the_watch_looks_every_minute_and_never_beside_itself(dag_bag):
+    dag = dag_bag.dags["watch_masters"]
+    assert dag.max_active_runs == 1
+    assert dag.catchup is False
+    assert dag.schedule == "* * * * *"
+
+
 def test_the_watch_of_releases_is_bounded_and_never_runs_twice_at_once(dag_bag):
     dag = dag_bag.dags["release_watch"]
     assert dag.max_active_runs == 1
