@@ -11,10 +11,11 @@ from typing import Any, Literal
 import httpx
 
 from pipeline.installation import Installation
-from telecine.errors import TelecineError
+from telecine.errors import MissingRequirement, TelecineError
 from telecine.forecast import Forecasts
 from telecine.log import get_logger
 from telecine.registry.notices import Notice, Outbox
+from telecine.settings import Settings
 
 __all__ = ["Event", "deliver", "signature", "tell", "tell_late"]
 
@@ -52,22 +53,32 @@ def deliver(place: Installation) -> int:
 
     Each is delivered at least once, with the same ``webhook-id`` on every attempt. A receiver that is away gets it
     later: after 15 s, then twice as long each time up to an hour, for three days; one that answers 410 never again.
+    Raises MissingRequirement where the webhook has no secret.
     """
     settings = place.settings
-    outbox = Outbox(place.registry)
     if not settings.webhook_url:
         return 0
-    taken = 0
+    if not settings.webhook_secret.get_secret_value():
+        message = "TELECINE_WEBHOOK_URL is set without TELECINE_WEBHOOK_SECRET: events are never posted unsigned."
+        raise MissingRequirement(message)
+    outbox, taken = Outbox(place.registry), 0
     with httpx.Client(timeout=_TIMEOUT_S, follow_redirects=False) as client:
-        for notice in outbox.claim(datetime.now(UTC), _LEASE):
-            problem, final = _post(client, settings.webhook_url, settings.webhook_secret.get_secret_value(), notice)
-            if problem is None:
-                outbox.told(notice.number)
-                taken += 1
-            else:
-                outbox.failed(notice.number, problem, None if final else _next(notice))
-                log.warning("notice.not_taken", title=notice.title_id, notice=notice.event, problem=problem)
+        # one at a time: a claim on many would lapse while a slow receiver takes the first of them
+        while claimed := outbox.claim(datetime.now(UTC), _LEASE, most=1):
+            taken += _tell(outbox, claimed[0], client, settings)
     return taken
+
+
+def _tell(outbox: Outbox, notice: Notice, client: httpx.Client, settings: Settings) -> bool:
+    """Whether the receiver took it."""
+    problem, final = _post(client, settings.webhook_url, settings.webhook_secret.get_secret_value(), notice)
+    if problem is None:
+        outbox.told(notice.number)
+        return True
+    again_at = None if final else _next(notice)
+    outbox.failed(notice.number, problem if again_at else f"given up: {problem}", again_at)
+    log.warning("notice.not_taken", title=notice.title_id, notice=notice.event, problem=problem)
+    return False
 
 
 def signature(secret: str, message_id: str, timestamp: int, body: str) -> str:
@@ -82,7 +93,7 @@ def _key(secret: str) -> bytes:
             return base64.b64decode(secret.removeprefix("whsec_"), validate=True)
         except binascii.Error:
             message = "TELECINE_WEBHOOK_SECRET begins with 'whsec_', but what follows is no base64."
-            raise TelecineError(message) from None
+            raise MissingRequirement(message) from None
     return secret.encode()
 
 
@@ -95,12 +106,15 @@ def _post(client: httpx.Client, url: str, secret: str, notice: Notice) -> tuple[
     }
     body = json.dumps(content, separators=(",", ":"))
     message_id, now = f"msg_{notice.number}", int(datetime.now(UTC).timestamp())
-    headers = {"content-type": "application/json", "webhook-id": message_id, "webhook-timestamp": str(now)}
-    if secret:
-        headers["webhook-signature"] = signature(secret, message_id, now, body)
+    headers = {
+        "content-type": "application/json",
+        "webhook-id": message_id,
+        "webhook-timestamp": str(now),
+        "webhook-signature": signature(secret, message_id, now, body),
+    }
     try:
         answer = client.post(url, content=body, headers=headers)
-    except httpx.TransportError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         return f"the receiver does not answer ({type(error).__name__})", False
     if answer.is_success:
         return None, False

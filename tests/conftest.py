@@ -6,8 +6,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from telecine.tools import tool_path
+
+# a busy machine is no fault of the code: properties are never timed
+settings.register_profile("telecine", deadline=None)
+settings.load_profile("telecine")
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 

@@ -44,7 +44,7 @@ def follow(run_id: str, _user: Annotated[Any, Depends(release_manager)]) -> dict
         raise HTTPException(404, f"No title is at work in the run {run_id}.")
     waiting = or_(TaskInstance.state.is_(None), TaskInstance.state.in_(WAITING))
     with create_session() as session:
-        mine = (TaskInstance.run_id == run_id) & waiting
+        mine = (TaskInstance.dag_id == "release_title") & (TaskInstance.run_id == run_id) & waiting
         changed = session.execute(update(TaskInstance).where(mine).values(priority_weight=weight(place)))
         return {"tasks": int(changed.rowcount), "weight": weight(place)}
 

@@ -3,6 +3,7 @@
 import logging
 from typing import Any
 
+from airflow.providers.common.compat.sdk import conf
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Param
 from airflow.sdk.exceptions import AirflowFailException
@@ -15,22 +16,41 @@ from telecine.settings import load_settings
 
 __all__ = ["LaunchGate", "PackageGate"]
 
+MANAGERS = {"OP", "ADMIN"}
+
 log = logging.getLogger(__name__)
+
+
+def _field(title: str, description: str) -> Param:
+    """A field of the answer's form. Its name must be none of the run's own, whose values it would take the place of."""
+    return Param("", type="string", title=title, description=description, source="task")
+
+
+def _approvers() -> list[str]:
+    """Who may answer: ``TELECINE_APPROVERS``; else the release managers, of Airflow's simple auth manager OP and ADMIN.
+
+    Another auth manager has permissions of its own for this: then none are named here, and those hold.
+    """
+    named = list(load_settings().approvers)
+    if named or not conf.get("core", "auth_manager", fallback="").endswith(".SimpleAuthManager"):
+        return named
+    users = [user.strip().partition(":") for user in conf.get("core", "simple_auth_manager_users").split(",")]
+    return [name for name, _, role in users if role.upper() in MANAGERS]
 
 
 class Gate(HITLOperator):
     """Asks a person where there is something to ask, and passes on ``given`` when the answer is yes.
 
-    While it waits it holds no slot, and lists show the title as waiting for a person. Who answers is Airflow's to
-    say; ``TELECINE_APPROVERS`` narrows it down.
+    While it waits it holds no slot, and lists show the title as waiting for a person. Only release
+    managers may answer, or whom ``TELECINE_APPROVERS`` names.
     """
 
     template_fields = ("subject", "body", "given", "evidence")
     ui_color = "#8f6a2f"
 
     def __init__(self, *, given: Any, evidence: Any = None, options: tuple[str, ...] = OPTIONS, **kwargs: Any) -> None:
-        approvers = [{"id": name, "name": name} for name in load_settings().approvers]
-        why = Param("", type="string", title="Why", description="For the audit.")
+        approvers = [{"id": name, "name": name} for name in _approvers()]
+        why = _field("Why", "For the audit.")
         # Airflow hands the DAG's own params to every operator: none of them is asked for here
         mine = kwargs | {"params": {"why": why} | self.fields()}
         super().__init__(
@@ -72,7 +92,9 @@ class Gate(HITLOperator):
             log.info("%s approved: %s", who, why or "no reason given")
             return self._passed_on()
         if chosen == REENCODE:
-            problem = review.encode_again(release.place, release.request, str(given["profile"]), who=who, why=why)
+            problem = review.encode_again(
+                release.place, release.request, str(given.get("other_profile") or ""), who=who, why=why
+            )
         else:
             problem = review.rejected(release.place, release.title_id, who=who, why=why)
         raise AirflowFailException(problem)
@@ -82,8 +104,7 @@ class PackageGate(Gate):
     """Between the proof of a package and its publication: findings, quality, recommendations, as the profile asks."""
 
     def fields(self) -> dict[str, Any]:
-        profile = Param("standard", type="string", title="Profile", description="To encode again with.")
-        return {"profile": profile}
+        return {"other_profile": _field("Profile", "To encode again with; not needed for the other answers.")}
 
     def review(self, release: Release) -> Review | None:
         return review.of_package(release.place, release.request, self.given, self.evidence)

@@ -126,8 +126,9 @@ def _wait_while_held(release: Release) -> None:
 
 @contextmanager
 def beside() -> Iterator[Release]:
-    """Work beside the stage the title is at."""
+    """Work beside the stage the title is at; a title that is held waits, as in ``at``."""
     release = release_of(get_current_context())
+    _wait_while_held(release)
     began = time.monotonic()
     with final_errors(release):
         yield release
@@ -148,13 +149,16 @@ def final_errors(release: Release) -> Iterator[None]:
 
 
 def record_failure(context: Any) -> None:
-    """Task callback after the last attempt: the title is failed, unless a clearer sentence is there already."""
+    """Task callback after the last attempt: the title is failed, unless a clearer sentence is there already.
+
+    A run that another one took over from, as when a person had the title encoded again, ends nothing.
+    """
     release = release_of(context)
     try:
         record = release.place.registry.title(release.title_id)
     except NotFound:
         return
-    if not record.stage.ended:
+    if not record.stage.ended and record.run_id == release.run_id:
         release.fail(Stage.FAILED, f"{context['ti'].task_id}: {context.get('exception') or 'failed'}")
     tell_failed(release)
 

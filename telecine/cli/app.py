@@ -4,7 +4,21 @@ import sys
 
 import typer
 
-from telecine.cli import audit, control, demo, drops, forecast, inspect, keys, local, stack, titles, verify, versions
+from telecine.cli import (
+    audit,
+    control,
+    demo,
+    drops,
+    forecast,
+    inspect,
+    keys,
+    local,
+    notices,
+    stack,
+    titles,
+    verify,
+    versions,
+)
 from telecine.cli.output import fail, wants_json
 from telecine.errors import TelecineError
 from telecine.log import configure_logging
@@ -36,6 +50,7 @@ app.command("what-if")(forecast.what_if)
 app.command("versions")(versions.versions)
 app.command("rollback")(versions.rollback)
 app.command("retire")(versions.retire)
+app.command("notices")(notices.list_notices)
 app.command()(inspect.inspect)
 app.command()(local.plan)
 app.command()(local.make)

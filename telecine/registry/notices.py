@@ -1,7 +1,7 @@
 """The outbox of notices: what the world is to be told of, until it was told."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
@@ -26,6 +26,13 @@ class Notice(Document):
     due_at: UtcTime | None = None
     sent_at: UtcTime | None = None
     problem: str | None = None
+
+    @property
+    def state(self) -> Literal["sent", "waiting", "given up"]:
+        """Whether it was taken, waits to be, or never will be."""
+        if self.sent_at is not None:
+            return "sent"
+        return "waiting" if self.due_at is not None else "given up"
 
 
 class Outbox:

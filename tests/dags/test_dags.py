@@ -5,7 +5,7 @@ import pytest
 
 def test_every_dag_imports(dag_bag):
     assert dag_bag.import_errors == {}
-    assert set(dag_bag.dags) == {"release_title", "retire_versions", "watch_masters"}
+    assert set(dag_bag.dags) == {"release_title", "release_watch", "retire_versions", "watch_masters"}
 
 
 def test_a_release_has_the_stages_in_their_order(dag_bag):
@@ -68,3 +68,22 @@ def test_the_watch_looks_every_minute_and_never_beside_itself(dag_bag):
     assert dag.max_active_runs == 1
     assert dag.catchup is False
     assert dag.schedule == "* * * * *"
+
+
+def test_the_watch_of_releases_is_bounded_and_never_runs_twice_at_once(dag_bag):
+    dag = dag_bag.dags["release_watch"]
+    assert dag.max_active_runs == 1
+    (watch,) = dag.tasks
+    assert (watch.pool, watch.retries) == ("control", 1)
+    assert watch.execution_timeout is not None
+
+
+def test_gates_ask_in_fields_of_their_own_and_only_release_managers(dag_bag, monkeypatch):
+    dag = dag_bag.dags["release_title"]
+    assert set(dag.get_task("approve").params) == {"why", "other_profile"}
+    assert set(dag.get_task("approve_launch").params) == {"why"}
+    import telecine_gates  # noqa: PLC0415 - needs Airflow's environment
+
+    users = "ada:admin,otto:op,uma:user,vic:viewer"
+    monkeypatch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS", users)
+    assert telecine_gates._approvers() == ["ada", "otto"]

@@ -58,12 +58,22 @@ audio: []
 source_checks: {black: {severity: reject, minimum_s: 2}}
 """
 
+ASKING = """\
+name: asking
+summary: every gate asks
+video:
+  - {name: small, codec: x264, width: 160, height: 90, crf: 40, max_bps: 100_000, preset: ultrafast}
+audio: []
+gates: {vmaf_floor: 100, approve_launch: true}
+"""
+
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory):
     data_dir = tmp_path_factory.mktemp("whole stack") / "data"
     catalogue = tmp_path_factory.mktemp("catalogue")
     (catalogue / "strict.yaml").write_text(STRICT)
+    (catalogue / "asking.yaml").write_text(ASKING)
     env = {
         **os.environ,
         "TELECINE_DATA_DIR": str(data_dir),
