@@ -1,4 +1,4 @@
-"""Boxes as readers that are none of ours see them: mp4box.js (boxes), protobuf (Widevine), an XML parser (PlayReady)."""
+"""Boxes as others read them: mp4box.js (boxes), protobuf (Widevine), an XML parser (PlayReady)."""
 
 import base64
 import json
@@ -30,8 +30,8 @@ const { createFile, MP4BoxBuffer } = require("mp4box");
 const bytes = Buffer.from(process.argv[1], "base64");
 const file = createFile();
 file.appendBuffer(MP4BoxBuffer.fromArrayBuffer(new Uint8Array(bytes).buffer, 0));
-console.log(JSON.stringify(file.boxes.map(({ type, system_id, kid, data }) => (
-  { type, system: system_id, kids: kid ?? [], data: Buffer.from(data ?? []).toString("base64") }))));
+console.log(JSON.stringify(file.boxes.map(({ type, system_id, kid, protection_data }) => (
+  { type, system: system_id, kids: kid ?? [], data: Buffer.from(protection_data ?? []).toString("base64") }))));
 """
 
 
