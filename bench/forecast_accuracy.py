@@ -41,7 +41,10 @@ CONTENTS = {
     "colours": "gradients=s=640x360:r=24:speed=0.05",
     "cells": "cellauto=s=640x360:r=24",
 }
-WARMING = {"first": CONTENTS["bars"], "second": "testsrc=s=640x360:r=24,noise=alls=10:allf=t"}
+WARMING = {
+    "first": "rgbtestsrc=s=640x360:r=24,noise=alls=5:allf=t",
+    "second": "testsrc=s=640x360:r=24,noise=alls=10:allf=t",
+}
 CLASSES = {"noise": Priority.HIGH, "life": Priority.LOW}
 PROFILE = """
 name: small

@@ -68,7 +68,7 @@ class Estimates:
             return Estimate(None, 0, "profile")
         running, works = self._jobs(known, backlog)
         steps_of = _Steps(self, record, extent_of(self.place, record))
-        pools = [self._pool(cost) for cost in known.costs_left or known.costs]
+        telling = _telling((cost, self._pool(cost)) for cost in known.costs_left or known.costs)
         load = Load(
             place=place_of(record),
             works=works,
@@ -76,9 +76,9 @@ class Estimates:
             before=() if backlog else steps_of.waiting(_BEFORE),
             beside=steps_of.examination(),
             after=steps_of.waiting(_AFTER if self.place.settings.edges else _AFTER[:-1], joins=Stage.PACKAGE),
-            spread=max((pool.spread for pool in pools), default=0.0),
+            spread=telling.spread,
         )
-        return Estimate(load, len(known.costs_left), _weakest(pool.basis for pool in pools))
+        return Estimate(load, len(known.costs_left), telling.basis)
 
     def pool(self, features: str, content: str) -> Pool:
         """Ratios of these features for this content; asked of the history once."""
@@ -186,9 +186,14 @@ def _merged(works: Iterable[Work]) -> tuple[Work, ...]:
     return tuple(Work(work.queue, tuple(sizes), work.ratios) for work, sizes in merged)
 
 
-def _weakest(bases: Iterable[Basis]) -> Basis:
-    order: tuple[Basis, ...] = ("history", "similar", "profile")
-    return max(bases, key=order.index, default="profile")
+def _telling(pools: Iterable[tuple[Cost, Pool]]) -> Pool:
+    """The pool that most of the work is reckoned by: a sound track of seconds says little about hours of picture."""
+    work_s: dict[str, float] = {}
+    by_features: dict[str, Pool] = {}
+    for cost, pool in pools:
+        work_s[cost.features] = work_s.get(cost.features, 0.0) + cost.nominal_s
+        by_features[cost.features] = pool
+    return by_features[max(work_s, key=work_s.__getitem__)] if work_s else pooled((), (), "")
 
 
 @dataclass(frozen=True, slots=True)
