@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Awaitable, Callable
-from importlib import import_module
 
 from fastapi import FastAPI, Request
 
@@ -17,6 +16,7 @@ from board.problems import install_problems
 from board.reading import router as reading
 from board.same_origin import SameOrigin
 from board.service import Desk
+from board.uploads import router as uploads
 from pipeline.installation import Installation
 
 __all__ = ["create_app"]
@@ -49,8 +49,7 @@ def create_app(
     app.state.place_of, app.state.identify = place_of, identify
     app.state.board_desk = _opened_once(place_of, operations or pipeline_operations())
     app.state.board_watch = Watch(lambda: _state_of(app))
-    app.state.has_upload = _include_uploads(app)
-    for router in (pages, reading, changing):
+    for router in (pages, reading, changing, uploads):
         app.include_router(router)
     app.add_middleware(SameOrigin)
     install_problems(app)
@@ -74,12 +73,3 @@ def _opened_once(place_of: Callable[[], Installation], operations: Operations) -
 def _state_of(app: FastAPI) -> BoardState:
     desk: Desk = app.state.board_desk()
     return desk.gathering.state()
-
-
-def _include_uploads(app: FastAPI) -> bool:
-    try:
-        uploads = import_module("board.uploads")
-    except ModuleNotFoundError:
-        return False
-    app.include_router(uploads.router)
-    return True

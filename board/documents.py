@@ -87,7 +87,6 @@ class Me(Document):
 
     caller: Caller
     profiles: tuple[str, ...]
-    upload: bool = Field(description="whether this installation has the upload page")
 
 
 class Reason(Document):

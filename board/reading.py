@@ -42,10 +42,10 @@ def openapi(request: Request) -> JSONResponse:
 
 
 @router.get("/me", tags=["board"])
-def me(request: Request, caller: Viewer, desk: At) -> Me:
+def me(caller: Viewer, desk: At) -> Me:
     """Who calls, and what there is to choose from."""
     profiles = known_profiles(desk.place.settings.catalogue_dir)
-    return Me(caller=caller, profiles=profiles, upload=request.app.state.has_upload)
+    return Me(caller=caller, profiles=profiles)
 
 
 @router.get("/titles", tags=["titles"])

@@ -207,7 +207,7 @@ try {
   furnish();
   board.me = await api.me();
   $("caller").textContent = `${board.me.caller.name} · ${board.me.caller.role}`;
-  $("upload").hidden = !board.me.upload || board.me.caller.role === "viewer";
+  $("upload").hidden = board.me.caller.role === "viewer";
   api.follow(state, trouble, linked);
 } catch (error) {
   trouble(error.message);
