@@ -22,7 +22,8 @@ QUIET = (
 @pytest.fixture(scope="module")
 def title(stack):
     """A title that ended: its run is there to be looked at, and nothing is encoded for it."""
-    AirflowApi(stack.settings).trigger("shown__1", {"master_uri": "file:///gone.mov", "title_id": "shown"})
+    conf = {"master_uri": "file:///gone.mov", "title_id": "shown", "name": "shown"}
+    AirflowApi(stack.settings).trigger("shown__1", conf)
     wait_for(lambda: "shown" in {found.title_id for found in stack.place.registry.titles()}, 60, "the title is there")
     return "shown"
 
