@@ -3,19 +3,18 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib import import_module
-from typing import Any, cast
 
 from board.documents import PlanOutline, PlanWish
 from board.outline import outline
 from pipeline.control import change_order
 from pipeline.encoding import read_progress
+from pipeline.forecasting import forecast, what_if
 from pipeline.installation import Installation
 from pipeline.progress import EncodeProgress
 from pipeline.questions import Question, answer_question, open_questions
 from pipeline.release import Submitted, cancel_title, retry_title, submit_title
+from pipeline.versions import roll_back, versions
 from telecine.changes import Action, TitleChange
-from telecine.errors import Unavailable
 from telecine.forecast import Forecasts, WhatIf
 from telecine.publication import Pointer
 from telecine.registry.changes import ChangeLog
@@ -49,10 +48,10 @@ def pipeline_operations() -> Operations:
     """Those of this installation."""
     return Operations(
         change_order=change_order,
-        forecast=_later("pipeline.forecasting", "forecast"),
-        what_if=_later("pipeline.forecasting", "what_if"),
-        versions=_later("pipeline.versions", "versions"),
-        roll_back=_later("pipeline.versions", "roll_back"),
+        forecast=forecast,
+        what_if=what_if,
+        versions=versions,
+        roll_back=roll_back,
         submit=submit_title,
         cancel=cancel_title,
         retry=retry_title,
@@ -68,15 +67,3 @@ def pipeline_operations() -> Operations:
 def change_of(title_id: str, who: str, action: Action, why: str) -> TitleChange:
     """An entry of the audit for what a person did now."""
     return TitleChange(at=datetime.now(UTC), title_id=title_id, who=who, action=action, why=why)
-
-
-def _later(module: str, name: str) -> Callable[..., Any]:
-    def call(*arguments: Any, **named: Any) -> Any:
-        try:
-            found = import_module(module)
-        except ModuleNotFoundError:
-            message = f"{name} is not part of this installation."
-            raise Unavailable(message) from None
-        return cast("Callable[..., Any]", getattr(found, name))(*arguments, **named)
-
-    return call
