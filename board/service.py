@@ -74,7 +74,7 @@ class Desk:
             known = ", ".join(question.options)
             detail = f"{answer.task_id} offers {known}, and '{unknown[0]}' was chosen."
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "unknown-option", detail)
-        given = {"why": answer.why} | ({"profile": answer.profile} if answer.profile else {})
+        given = {"why": answer.why} | ({"other_profile": answer.profile} if answer.profile else {})
         self.operations.answer(self.place, token, question, answer.options, given)
         if "why" not in question.fields:  # a task that asks for the reason writes the audit by itself
             action: Action = "reject" if answer.options[0].casefold().startswith(_REFUSING) else "approve"

@@ -27,7 +27,7 @@ class Question(Document):
     body: str | None = None
     options: tuple[str, ...]
     fields: tuple[str, ...] = Field(
-        default=(), description="what may be filled in besides, such as 'why' and 'profile'"
+        default=(), description="what may be filled in besides, such as 'why' and 'other_profile'"
     )
     asked_at: UtcTime | None = None
     task_state: str | None = Field(default=None, description="of Airflow")
@@ -55,7 +55,9 @@ def answer_question(
         f"/api/v2/dags/{_DAG}/dagRuns/{question.run_id}/taskInstances/{question.task_id}"
         f"/{question.map_index}/hitlDetails"
     )
-    body = {"chosen_options": list(options), "params_input": {k: v for k, v in given.items() if k in question.fields}}
+    # Airflow takes all fields of a question or none
+    fields = {name: given.get(name, "") for name in question.fields}
+    body = {"chosen_options": list(options), "params_input": fields}
     headers = {"Authorization": f"Bearer {token}"}
     try:
         with httpx.Client(base_url=settings.airflow_url, timeout=_TIMEOUT_S) as client:

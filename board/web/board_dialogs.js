@@ -140,7 +140,7 @@ export function decide(title, profiles, done) {
   const chosen = el("fieldset", { class: "field" }, el("legend", {}, "Decision"),
     ...question.options.map((name, i) => el("label", { class: "check" }, el("input", { type: "radio", name: "option", value: name, required: true, checked: i === 0 && question.options.length === 1 }), name)));
   const evidence = question.body ? el("pre", { class: "evidence", tabindex: "0" }, question.body) : null;
-  const again = (question.fields ?? []).includes("profile")
+  const again = (question.fields ?? []).includes("other_profile")
     ? el("label", { class: "field" }, "Profile, to encode again with", el("select", { name: "profile" }, ...profiles.map((name) => option(name, name, title.profile)))) : null;
   const form = el("form", {}, el("p", {}, question.subject), evidence, chosen, ...[again].filter(Boolean), whyField(), buttons("Decide"));
   const answer = (data) => ({ run_id: question.run_id, task_id: question.task_id, map_index: question.map_index ?? -1, options: [data.get("option")], profile: data.get("profile"), why: data.get("why") });
