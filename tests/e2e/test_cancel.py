@@ -1,7 +1,9 @@
 """A person stops a title on the real stack, from the command line and from Airflow, and goes on with it."""
 
+import contextlib
 import time
 
+import psutil
 import pytest
 
 from pipeline.airflow_api import AirflowApi
@@ -14,7 +16,12 @@ ENCODE = "/api/v2/dags/release_title/dagRuns/{}/taskInstances/encode"
 
 
 def encoders(stack):
-    return [p for p in stack.processes() if "ffmpeg" in p.name() and "libx264" in " ".join(p.cmdline())]
+    found = []
+    for process in stack.processes():
+        with contextlib.suppress(psutil.NoSuchProcess):  # it ended while it was looked at
+            if "ffmpeg" in process.name() and "libx264" in " ".join(process.cmdline()):
+                found.append(process)
+    return found
 
 
 def under_way(stack, title):
