@@ -40,10 +40,14 @@ class _Snapshot:
 
 
 def forecast(place: Installation) -> Forecasts:
-    """When each title under way will be ready to go live; what people must still say yes to is not foreseen."""
-    records = _under_way(place)
+    """When each title under way will be ready to go live; what people must still say yes to is not foreseen.
+
+    Titles that are ready and wait for their launch come last, ready now.
+    """
+    records, waiting = _under_way(place)
     seen = _snapshot(place, records)
-    return Forecasts(made_at=seen.now, slots=dict(seen.floor.slots), titles=_forecasts(records, seen))
+    ready = (_ready(record, seen.now) for record in waiting)
+    return Forecasts(made_at=seen.now, slots=dict(seen.floor.slots), titles=(*_forecasts(records, seen), *ready))
 
 
 def what_if(place: Installation, title_id: str, change: OrderChange) -> WhatIf:
@@ -52,7 +56,12 @@ def what_if(place: Installation, title_id: str, change: OrderChange) -> WhatIf:
     Both futures are drawn from one seed, so that only the order tells them apart. Raises NotFound for a title that is
     not under way.
     """
-    records = _under_way(place)
+    records, waiting = _under_way(place)
+    for record in waiting:
+        if record.title_id == title_id:
+            now = datetime.now(UTC)
+            own = _moved(_ready(record, now), _ready(_changed(record, change), now))
+            return WhatIf(title_id=title_id, change=change, moved=(own,), unmoved=len(records) + len(waiting) - 1)
     if title_id not in {record.title_id for record in records}:
         message = f"Title '{title_id}' is not under way, so a change of its order changes nothing."
         raise NotFound(message)
@@ -61,11 +70,11 @@ def what_if(place: Installation, title_id: str, change: OrderChange) -> WhatIf:
     before = {one.title_id: one for one in _forecasts(records, seen)}
     after = _forecasts(changed, _replaced(seen, changed))
     moved = [_moved(before[one.title_id], one) for one in after]
-    own = [one for one in moved if one.title_id == title_id]
+    mine = [one for one in moved if one.title_id == title_id]
     others = [one for one in moved if one.title_id != title_id and _is_moved(one, seen.now)]
     others.sort(key=lambda one: -abs(math.inf if one.by_s is None else one.by_s))
     return WhatIf(
-        title_id=title_id, change=change, moved=(*own, *others), unmoved=len(records) - len(own) - len(others)
+        title_id=title_id, change=change, moved=(*mine, *others), unmoved=len(records) - len(mine) - len(others)
     )
 
 
@@ -83,8 +92,28 @@ def note_remaining(place: Installation, title_id: str) -> None:
             place.registry.forecast({title_id: seconds})
 
 
-def _under_way(place: Installation) -> list[TitleRecord]:
-    return [record for record in place.registry.titles() if not record.stage.ended and record.stage != Stage.GO_LIVE]
+def _under_way(place: Installation) -> tuple[list[TitleRecord], list[TitleRecord]]:
+    """Titles with work before them, and those that wait for their launch."""
+    open_ones = [record for record in place.registry.titles() if not record.stage.ended]
+    waiting = [record for record in open_ones if record.stage == Stage.GO_LIVE]
+    return [record for record in open_ones if record.stage != Stage.GO_LIVE], waiting
+
+
+def _ready(record: TitleRecord, now: datetime) -> TitleForecast:
+    slack = (record.launch_at - now).total_seconds() if record.launch_at else None
+    return TitleForecast(
+        title_id=record.title_id,
+        priority=record.priority,
+        launch_at=record.launch_at,
+        held=record.held,
+        p50=now,
+        p90=now,
+        work_s=0.0,
+        remaining_s=0.0,
+        jobs_left=0,
+        basis="history",
+        slack_s=slack,
+    )
 
 
 def _snapshot(place: Installation, records: Sequence[TitleRecord]) -> _Snapshot:

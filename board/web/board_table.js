@@ -140,6 +140,7 @@ function progressCell(title) {
 
 function readyCell(title, zone) {
   if (title.stage === "live" && title.live_at) return el("span", { title: exact(title.live_at, zone) }, "live ", el("span", { class: "faint" }, clock(title.live_at, zone)));
+  if (title.stage === "go_live") return el("span", { class: "good", title: "on every edge, waits for its launch" }, "ready");
   if (!title.p50) return el("span", { class: "faint" }, "–");
   const basis = { history: "from jobs alike made here", similar: "from similar jobs", profile: "from the profile alone" }[title.basis];
   return el("div", { class: "ready", title: `p50 ${exact(title.p50, zone)}, p90 ${exact(title.p90, zone)}; ${basis}` },

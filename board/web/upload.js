@@ -45,7 +45,7 @@ uppy.use(Dashboard, {
   target: "#drop",
   width: "100%",
   height: 320,
-  theme: "dark",
+  theme: "auto",
   hideUploadButton: true,
   hideRetryButton: false,
   proudlyDisplayPoweredByUppy: false,

@@ -7,11 +7,10 @@ from airflow.providers.common.compat.sdk import conf
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Param
 from airflow.sdk.exceptions import AirflowFailException
-from telecine_tasks import Release, at, release_of
+from telecine_tasks import Release, final_errors, release_of, wait_while_held
 
 from pipeline import review
 from pipeline.gates import APPROVE, OPTIONS, REENCODE, Review
-from telecine.registry.records import Stage
 from telecine.settings import load_settings
 
 __all__ = ["LaunchGate", "PackageGate"]
@@ -72,7 +71,9 @@ class Gate(HITLOperator):
         return self.given if isinstance(self.given, str) else list(self.given)
 
     def execute(self, context: Any) -> Any:
-        with at(Stage.APPROVE) as release:
+        release = release_of(context)
+        wait_while_held(release)
+        with final_errors(release):
             asked = self.review(release)
             if asked is None:
                 return self._passed_on()

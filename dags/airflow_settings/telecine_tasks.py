@@ -38,8 +38,10 @@ __all__ = [
     "Release",
     "at",
     "beside",
+    "final_errors",
     "record_failure",
     "release_of",
+    "wait_while_held",
 ]
 
 log = logging.getLogger(__name__)
@@ -104,7 +106,7 @@ def at(stage: Stage) -> Iterator[Release]:
     context = get_current_context()
     release = release_of(context)
     registry = release.place.registry
-    _wait_while_held(release)
+    wait_while_held(release)
     if stage == Stage.REGISTER:
         registry.submit(release.request, release.run_id)
     registry.enter(release.title_id, stage)
@@ -114,7 +116,8 @@ def at(stage: Stage) -> Iterator[Release]:
     remember_stage(release.place, release.title_id, stage, time.monotonic() - began)
 
 
-def _wait_while_held(release: Release) -> None:
+def wait_while_held(release: Release) -> None:
+    """Let the task wait, without a slot, for as long as its title is held."""
     try:
         held = release.place.registry.title(release.title_id).held
     except NotFound:
@@ -128,7 +131,7 @@ def _wait_while_held(release: Release) -> None:
 def beside() -> Iterator[Release]:
     """Work beside the stage the title is at; a title that is held waits, as in ``at``."""
     release = release_of(get_current_context())
-    _wait_while_held(release)
+    wait_while_held(release)
     began = time.monotonic()
     with final_errors(release):
         yield release
