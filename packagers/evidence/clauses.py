@@ -49,6 +49,7 @@ class Rule(StrEnum):
     HLS_ACCURATE = "hls-accurate"
     HLS_SIX_SECONDS = "hls-six-seconds"
     HLS_TRICK = "hls-trick-play"
+    HLS_KEY_FRAMES = "hls-key-frames"
     HLS_RANGE = "hls-video-range"
     HLS_SCORE = "hls-score"
     HLS_VARIANTS = "hls-variants"
@@ -63,6 +64,7 @@ class Rule(StrEnum):
     DASH_LENGTH = "dash-length"
     DASH_PROTECTION = "dash-protection"
     DASH_CLEAR_KEY = "dash-clear-key"
+    DASH_KEY_FRAMES = "dash-key-frames"
     BOXES = "boxes"
     CONTINUOUS = "continuous"
     SYNC_START = "sync-start"
@@ -72,6 +74,7 @@ class Rule(StrEnum):
     DECODES = "decodes"
     FRAMES = "frames"
     GRID = "grid"
+    SEEKING = "seeking"
     OFFSET = "a-v-offset"
     SAME_MEDIA = "same-media"
     INVENTORY = "inventory"
@@ -187,6 +190,9 @@ CLAUSES: dict[Rule, Clause] = {
         must=False,
     ),
     Rule.HLS_TRICK: Clause(_APPLE, "6.1", "I-frame playlists are provided", "Turn trick play on.", must=False),
+    Rule.HLS_KEY_FRAMES: Clause(
+        _RFC, "4.4.3.6", "each segment of an I-frame playlist is one key frame, and no other picture", _AGAIN
+    ),
     Rule.HLS_RANGE: Clause(_APPLE, "9.16", "VIDEO-RANGE is on every variant unless all are SDR", _MANIFEST),
     Rule.HLS_SCORE: Clause(_APPLE, "9.19", "SCORE is on every variant or on none", _MANIFEST),
     Rule.HLS_VARIANTS: Clause(_APPLE, "9.9", "there are several bit rates of video", "Add rungs.", must=False),
@@ -216,6 +222,9 @@ CLAUSES: dict[Rule, Clause] = {
     Rule.DASH_CLEAR_KEY: Clause(
         "DASH-IF IOP 6", "7.6.2.4", "a Clear Key descriptor has a licence URL and no pssh", _MANIFEST
     ),
+    Rule.DASH_KEY_FRAMES: Clause(
+        "DASH-IF IOP 4.3", "3.2.9", "each sample of a set for trick modes is a key frame", _AGAIN
+    ),
     Rule.BOXES: Clause(_BMFF, "8.8", "a segment is whole boxes: moof with tfhd, tfdt, trun, then mdat", _AGAIN),
     Rule.CONTINUOUS: Clause(_APPLE, "7.3", "each tfdt continues from the segment before", _AGAIN),
     Rule.SYNC_START: Clause(_APPLE, "7.4", "a video segment starts with a sync sample", _AGAIN),
@@ -227,6 +236,9 @@ CLAUSES: dict[Rule, Clause] = {
     Rule.DECODES: Clause(_CENC, "9", "a track decrypts with the key of its licence and decodes to its end", _AGAIN),
     Rule.FRAMES: Clause(_OURS, "frames", "as many frames as the plan, lasting as long", "Encode the title again."),
     Rule.GRID: Clause(_OURS, "grid", "sync samples of all rungs are at the same times", "Encode the title again."),
+    Rule.SEEKING: Clause(
+        _OURS, "seeking", "key frames for seeking are at times of the picture's own, from its start to its end", _AGAIN
+    ),
     Rule.OFFSET: Clause(
         _OURS, "sync", "sound and picture begin together, within one frame", "Package the title again."
     ),

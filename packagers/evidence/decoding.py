@@ -32,8 +32,12 @@ def decode_track(media: Media, key: SecretBytes | None, folder: Path) -> tuple[D
 
 
 def decode_command(media: Media, key: SecretBytes | None, listing: Path) -> Command:
-    """Decode all of a track into a list of its frames, with one thread: tracks run side by side."""
-    source = ("-threads", "1", "-f", "concat", "-safe", "0", "-i", "{secret:list}", "-map", "0:0")
+    """Decode all of a track into a list of its frames, with one thread: tracks run side by side.
+
+    Of a track for seeking only key frames are decoded, so that what is called one but is none is missed in the list.
+    """
+    keyed = ("-skip_frame", "nokey") if media.kind == "trick" else ()
+    source = (*keyed, "-threads", "1", "-f", "concat", "-safe", "0", "-i", "{secret:list}", "-map", "0:0")
     level: str
     shown: tuple[str, ...]
     if media.kind == "audio":

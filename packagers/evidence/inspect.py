@@ -135,7 +135,7 @@ def _evidence(case: Inspection, media: Media, decoded: Decoded | None) -> TrackE
 
 
 def _why_not(media: Media) -> str:
-    if media.kind in {"text", "image", "trick"}:
+    if media.kind in {"text", "image"}:
         return f"a track of {media.kind} is fetched, not decoded"
     if media.head is None or not media.runs:
         return "its segments are no CMAF that could be read"

@@ -9,7 +9,7 @@ from packagers.evidence.documents import SegmentEvidence, TrackKind
 from packagers.evidence.fragments import Head, Run
 from packagers.evidence.offers import Offer
 
-__all__ = ["Media", "average_bps", "needed_bps", "peak_bps", "segments_of", "start_of", "sync_times"]
+__all__ = ["Media", "average_bps", "end_of", "needed_bps", "peak_bps", "segments_of", "start_of", "sync_times"]
 
 _SHORTEST, _LONGEST = Fraction(1, 2), Fraction(3, 2)
 """Of the target duration: the sets of segments over which RFC 8216bis (4.4.6.2) takes the peak."""
@@ -67,6 +67,13 @@ def start_of(media: Media) -> Fraction | None:
     if media.head is None or not media.runs:
         return None
     return _presented(media.runs[0].first, media.head)
+
+
+def end_of(media: Media) -> Fraction | None:
+    """Presentation time at which the last of its samples ends."""
+    if media.head is None or not media.runs:
+        return None
+    return max(_presented(run.first + run.total, media.head) for run in media.runs)
 
 
 def sync_times(media: Media) -> tuple[Fraction, ...]:

@@ -54,6 +54,11 @@ class Offer:
         return (self.init, self.pieces[0].ref.url if self.init is None and self.pieces else "")
 
     @property
+    def ranged(self) -> bool:
+        """Whether its segments are key frames within the segments of another track (RFC 8216bis, 4.4.3.6)."""
+        return self.kind == "trick" and self.times == "extinf" and any(piece.ref.span for piece in self.pieces)
+
+    @property
     def duration(self) -> Fraction:
         return sum((piece.duration for piece in self.pieces), Fraction(0))
 

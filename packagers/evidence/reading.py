@@ -19,6 +19,7 @@ from packagers.evidence.mpd import read_mpd
 from packagers.evidence.offers import Manifest, Offer, Piece, Ref, Variant
 from packagers.evidence.playlists import read_media_playlist, read_multivariant
 from packagers.evidence.rules import Expected
+from packagers.evidence.seeking import one_key_frame
 from packagers.evidence.source import Fetched, PackageSource
 from telecine.errors import NotFound, PackageRejected, Unavailable
 from telecine.rendition import RenditionSet
@@ -168,20 +169,24 @@ def _track(case: Inspection, offers: tuple[Offer, ...], path: Path, found: Findi
     rule = Rule.HLS_FETCH if offers[0].times == "extinf" else Rule.DASH_FETCH
     head: Head | None = None
     runs: list[Run] = []
-    whole = offers[0].kind in {"video", "audio"}
+    timed = offers[0].kind in {"video", "audio", "trick"}
     with path.open("wb") as joined:
         if offers[0].init is not None:
             fetched = _fetched(case, offers[0].init, rule, found)
             if fetched is not None:
                 joined.write(fetched.content)
-                told = whole or offers[0].kind == "trick"
-                head = _read(offers[0].init.url, partial(read_head, fetched.content), found) if told else None
+                head = _read(offers[0].init.url, partial(read_head, fetched.content), found) if timed else None
         refs = list(dict.fromkeys(piece.ref for offer in offers for piece in offer.pieces))
         for ref, fetched in _in_order(refs, lambda ref: _fetched(case, ref, rule, found)):
             if fetched is None:
                 continue
-            joined.write(fetched.content)
-            run = _read(ref.url, partial(read_run, fetched.content, head), found) if head and whole else None
+            content: bytes | None = fetched.content
+            if offers[0].ranged:
+                content = _read(ref.url, partial(one_key_frame, fetched.content), found)
+            if content is None:
+                continue
+            joined.write(content)
+            run = _read(ref.url, partial(read_run, content, head), found) if head and timed else None
             if run is not None:
                 runs.append(run)
     return Media(offers, head, tuple(runs), path)
