@@ -6,7 +6,7 @@ from fractions import Fraction
 from packagers.evidence.documents import Fault, TrackKind
 from telecine.protection import Kid
 
-__all__ = ["Manifest", "Named", "Offer", "Piece", "Ref", "Variant"]
+__all__ = ["Manifest", "Named", "Offer", "Piece", "Ref", "TileGrid", "Variant"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,17 @@ class Piece:
     ref: Ref
     duration: Fraction
     start: Fraction | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TileGrid:
+    """How sheets of thumbnails are said to be: pixels of a whole sheet, seconds a picture where that is said."""
+
+    columns: int
+    rows: int
+    width: int
+    height: int
+    every: Fraction | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +58,7 @@ class Offer:
     target: int | None = None
     media_type: str = ""
     index: Ref | None = None
+    tiles: TileGrid | None = None
 
     @property
     def key(self) -> tuple[Ref | None, str]:

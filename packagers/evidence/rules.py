@@ -10,6 +10,8 @@ from packagers.evidence.documents import Decoded, Fault
 from packagers.evidence.measures import Media, average_bps, needed_bps, peak_bps, segments_of, start_of, sync_times
 from packagers.evidence.offers import Manifest, Offer, Variant
 from packagers.evidence.seeking import faults_of_seeking
+from packagers.evidence.texts import faults_of_texts
+from packagers.evidence.tiles import faults_of_tiles
 
 __all__ = ["Expected", "faults_of_decoded", "faults_of_rates", "faults_of_set", "faults_of_track"]
 
@@ -66,6 +68,8 @@ def faults_of_set(tracks: Sequence[Media]) -> Iterator[Fault]:
             yield from _faults_of_offset(media, min(starts, default=Fraction(0)), frame)
     yield from _faults_of_lengths([media for media in tracks if media.kind in {"video", "audio"}], frame)
     yield from faults_of_seeking(tracks, frame)
+    yield from faults_of_texts(tracks, frame)
+    yield from faults_of_tiles(tracks)
     for media in tracks:
         yield from _faults_of_agreement(media)
 

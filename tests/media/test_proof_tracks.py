@@ -58,6 +58,8 @@ def test_every_track_of_a_package_of_ours_is_opened_and_right(laid, tmp_path):
     seeking = [track for track in report.tracks if track.kind == "trick"]
     assert [(track.decoded.frames, track.sync_samples) for track in seeking] == [(5, 5)]
     assert all(track.kid for track in seeking)
+    assert sorted(track.cues for track in report.tracks if track.kind == "text") == [4, 4]  # one is in three segments
+    assert [(track.pictures, track.not_decoded) for track in report.tracks if track.kind == "image"] == [(2, None)]
 
 
 def change(folder, path, changed):
@@ -112,11 +114,110 @@ def shift_the_key_frames(folder):
         change(folder, path.relative_to(folder), later)
 
 
+def add_a_cue_after_the_end(folder):
+    change(folder, "text/en/3.vtt", lambda held: held + b"\n00:01:00.000 --> 00:01:02.000\nLate\n")
+
+
+def move_a_document_after_the_end(folder):
+    """The times of a TTML document; its boxes say as before when it is shown."""
+    change(folder, "text/en/3.m4s", lambda held: re.sub(rb'="00:00:0', b'="00:01:0', held))
+
+
+def break_a_document(folder):
+    change(folder, "text/en/2.m4s", lambda held: held.replace(b"</p>", b"</q>"))
+
+
+def cut_a_document_short(folder):
+    """Its mdat has less than its trun says."""
+    change(folder, "text/en/2.m4s", lambda held: held[: held.index(b"mdat") - 4] + b"\0\0\0\x10mdat<tt></tt")
+
+
+def shift_a_document_in_its_boxes(folder):
+    def later(held):
+        at = held.index(b"tfdt") + 8
+        return held[:at] + (int.from_bytes(held[at : at + 8]) + 24_000).to_bytes(8) + held[at + 8 :]
+
+    change(folder, "text/en/2.m4s", later)
+
+
+def lose_an_arrow(folder):
+    change(folder, "text/en/2.vtt", lambda held: held.replace(b"-->", b"->"))
+
+
+def lose_the_header(folder):
+    change(folder, "text/en/2.vtt", lambda held: held.replace(b"WEBVTT", b"WEBTTV"))
+
+
+def write_latin_1(folder):
+    change(folder, "text/en/2.vtt", lambda held: held.replace(b"Three", b"Tr\xe8s"))
+
+
+def turn_the_cues_round(folder):
+    def turned(held):
+        head, one, other = held.decode().strip().split("\n\n")
+        return f"{head}\n\n{other}\n\n{one}\n".encode()
+
+    change(folder, "text/en/1.vtt", turned)
+
+
+def lose_a_cue_after_a_cut(folder):
+    change(folder, "text/en/2.vtt", lambda held: held[: held.index(b"00:00:01.900")])
+
+
+def cut_a_sheet_short(folder):
+    change(folder, "thumbnails/1.jpg", lambda held: held[: len(held) // 2])
+
+
+def corrupt_a_sheet(folder):
+    def zeroed(held):
+        at = len(held) * 2 // 3
+        return held[:at] + bytes(100) + held[at + 100 :]
+
+    change(folder, "thumbnails/2.jpg", zeroed)
+
+
+def lose_a_sheet(folder):
+    (folder / "thumbnails/2.jpg").unlink()
+
+
+def lose_a_sheet_and_its_line(folder):
+    rewrite(folder, "thumbnails.m3u8", r"#EXT-X-TILES.*\n#EXTINF.*\nthumbnails/2.jpg\n", "")
+
+
+def widen_the_sheets_in_dash(folder):
+    rewrite(folder, "manifest.mpd", r'(id="thumbnails".* width=")\d+"', r'\g<1>960"')
+
+
+def add_a_column_in_hls(folder):
+    rewrite(folder, "thumbnails.m3u8", "LAYOUT=2x2", "LAYOUT=3x2")
+
+
+def say_no_layout(folder):
+    rewrite(folder, "manifest.mpd", 'value="2x2"', 'value="2"')
+
+
 MUTATIONS = [
     (corrupt_a_key_frame, "ISO/IEC 23001-7 9", "'180p.trick'"),
     (call_a_key_frame_dependent, "RFC 8216bis 4.4.3.6", "trick/180p/2.m4s"),
     (lose_the_last_key_frames, "Telecine seeking", "'180p.trick'"),
     (shift_the_key_frames, "Telecine seeking", "'180p.trick'"),
+    (add_a_cue_after_the_end, "Telecine text", "text/en/3.vtt"),
+    (move_a_document_after_the_end, "Telecine text", "text/en/3.m4s"),
+    (break_a_document, "ISO/IEC 14496-30 5", "text/en/2.m4s"),
+    (cut_a_document_short, "ISO/IEC 14496-12 8.8", "text/en/2.m4s"),
+    (shift_a_document_in_its_boxes, "ISO/IEC 23009-1 5.3.9.6", "text/en/2.m4s"),
+    (lose_an_arrow, "W3C WebVTT 4.1", "text/en/2.vtt"),
+    (lose_the_header, "W3C WebVTT 4.1", "text/en/2.vtt"),
+    (write_latin_1, "W3C WebVTT 4.1", "text/en/2.vtt"),
+    (turn_the_cues_round, "W3C WebVTT 4.1", "text/en/1.vtt"),
+    (lose_a_cue_after_a_cut, "RFC 8216bis 3.1.4", "text/en/2.vtt"),
+    (cut_a_sheet_short, "ISO/IEC 10918-1 F.2", "thumbnails/1.jpg"),
+    (corrupt_a_sheet, "ISO/IEC 10918-1 F.2", "thumbnails/2.jpg"),
+    (lose_a_sheet, "ISO/IEC 23009-1 5.6", "thumbnails/2.jpg"),
+    (lose_a_sheet_and_its_line, "Telecine thumbnails", "'thumbnails'"),
+    (widen_the_sheets_in_dash, "DASH-IF IOP 5 6.2.6", "thumbnails/1.jpg"),
+    (add_a_column_in_hls, "Roku image playlists EXT-X-TILES", "thumbnails/1.jpg"),
+    (say_no_layout, "DASH-IF IOP 5 6.2.6", "manifest.mpd"),
 ]
 
 
@@ -170,3 +271,43 @@ def test_a_set_for_trick_modes_that_has_more_than_key_frames_is_caught(tmp_path)
     told = {(fault.clause, fault.found) for fault in report.rejections}
     assert ("DASH-IF IOP 4.3 3.2.9", "46 of its 48 samples depend on others.") in told
     assert ("ISO/IEC 23001-7 9", "5 of its 120 frames came out of the decoder.") in told
+
+
+def test_text_of_another_packager_is_read_in_segments_and_in_one_file(tmp_path):
+    """Shaka Packager's segments of WebVTT in HLS; the same text as the one file of a DASH set."""
+    text = tmp_path / "en.vtt"
+    text.write_text("WEBVTT\n\n00:00:00.500 --> 00:00:01.800\nOne\n\n00:00:01.900 --> 00:00:04.500\nThree\n")
+    parts = f"init_segment={tmp_path}/v.mp4,segment_template={tmp_path}/v$Number$.m4s"
+    video = f"in={clips() / '180p.mp4'},stream=video,{parts},playlist_name=v.m3u8"
+    cues = f"in={text},stream=text,segment_template={tmp_path}/t$Number$.vtt,playlist_name=t.m3u8,hls_group_id=s"
+    made = [f"--hls_master_playlist_output={tmp_path / 'title.m3u8'}", f"--mpd_output={tmp_path / 'title.mpd'}"]
+    command = [
+        tool_path("packager"),
+        video,
+        cues,
+        "--segment_duration=2",
+        "--quiet",
+        "--generate_static_live_mpd",
+        *made,
+    ]
+    subprocess.run(command, check=True)
+    (track,) = texts_in(tmp_path / "title.m3u8", tmp_path)
+    assert track.cues == 4
+    sidecar = (
+        '<AdaptationSet contentType="text" lang="en"><Representation id="t" bandwidth="100" mimeType="text/vtt">'
+        "<BaseURL>en.vtt</BaseURL></Representation></AdaptationSet>"
+    )
+    pictures = re.sub(r"(?s)<AdaptationSet [^>]*contentType=.text.*?</AdaptationSet>", "", read(tmp_path / "title.mpd"))
+    (tmp_path / "one.mpd").write_text(pictures.replace("</Period>", f"{sidecar}</Period>"))
+    (track,) = texts_in(tmp_path / "one.mpd", tmp_path)
+    assert track.cues == 2
+
+
+def texts_in(manifest, tmp_path):
+    report = verify_any(Asked(str(manifest)), Settings(data_dir=tmp_path / "data"))
+    assert [fault.sentence for fault in report.rejections] == []
+    return [track for track in report.tracks if track.kind == "text"]
+
+
+def read(path):
+    return path.read_text()
