@@ -8,8 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from packagers import proof as proof_stage
+from packagers.evidence import decoding as decoding_stage
 from packagers.evidence.inspect import Inspection, inspect_package
 from packagers.evidence.source import FolderSource, folder_url
+from packagers.tooling import run_tool
+from packagers.verify import examine
 from packagers.work import package
 from pipeline.verifying import Asked, verify_any
 from profiles.models import PackagingProfile, ThumbnailPolicy
@@ -33,7 +37,7 @@ def laid(tmp_path_factory):
     accessories = Accessories(texts=(text_track(bench.store, SRT, "en"),), duration=DURATION)
     profile = PackagingProfile(thumbnails=ThumbnailPolicy(every_s=1, columns=2, rows=2), trick_play=True)
     request = bench.request.model_copy(update={"accessories": accessories, "profile": profile})
-    made = package(request, bench.keys, bench.store, bench.work_dir)
+    bench.made = made = package(request, bench.keys, bench.store, bench.work_dir)
     for entry in made.inventory.entries:
         target = root / "package" / entry.path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -60,6 +64,42 @@ def test_every_track_of_a_package_of_ours_is_opened_and_right(laid, tmp_path):
     assert all(track.kid for track in seeking)
     assert sorted(track.cues for track in report.tracks if track.kind == "text") == [4, 4]  # one is in three segments
     assert [(track.pictures, track.not_decoded) for track in report.tracks if track.kind == "image"] == [(2, None)]
+
+
+class CountedLicences(GrantedKeys):
+    """Grants what the key store holds, and remembers each request."""
+
+    def __init__(self, keys) -> None:
+        super().__init__(keys)
+        self.requests = []
+
+    def keys(self, kids):
+        self.requests.append(sorted(kids))
+        return super().keys(kids)
+
+
+def test_a_version_is_proven_with_one_licence_request_and_each_of_its_tracks_decoded_once(laid, tmp_path, monkeypatch):
+    """The proof of the renditions meters sound while it decodes it, and the inspection takes over what came out."""
+    decoded = []
+
+    def counted(command, **given):
+        decoded.extend(name for name in ("framehash",) if name in command.argv)
+        return run_tool(command, **given)
+
+    for stage in (proof_stage, decoding_stage):
+        monkeypatch.setattr(stage, "run_tool", counted)
+    bench, _ = laid
+    licences = CountedLicences(bench.keys)
+    report = examine(bench.made, bench.renditions, licences, bench.store, tmp_path)
+    assert report.evidence.rejections == ()
+    assert licences.requests == [sorted(bench.request.keys.kids.values())]
+    tracks = {track.name: track for track in report.evidence.tracks if track.decoded}
+    assert sorted(tracks) == ["180p", "180p.trick", "360p", "stereo"]
+    sheets = 2
+    assert len(decoded) == len(tracks) + sheets
+    (stereo,) = (one for one in report.renditions if one.name == "stereo")
+    assert stereo.loudness.integrated_lufs == pytest.approx(-22, abs=3)
+    assert tracks["stereo"].decoded.loudness == stereo.loudness
 
 
 def change(folder, path, changed):
