@@ -242,7 +242,10 @@ CLAUSES: dict[Rule, Clause] = {
         "DASH-IF IOP 5", "6.2.6", "sheets of thumbnails are as large as @width and @height, a whole grid", _THUMBNAILS
     ),
     Rule.DASH_KEY_FRAMES: Clause(
-        "DASH-IF IOP 4.3", "3.2.9", "each sample of a set for trick modes is a key frame", _AGAIN
+        "DASH-IF IOP 4.3",
+        "3.2.9",
+        "each sample of a set for trick modes is a key frame, unless @codingDependency is true",
+        _AGAIN,
     ),
     Rule.WEBVTT: Clause(
         "W3C WebVTT", "4.1", "text is UTF-8 and WebVTT, its cues in the order of their starts", "Correct the text."

@@ -58,7 +58,7 @@ def decode_command(media: Media, key: SecretBytes | None, listing: Path) -> Comm
 
     Of a track for seeking only key frames are decoded, so that what is called one but is none is missed in the list.
     """
-    keyed = ("-skip_frame", "nokey") if media.kind == "trick" else ()
+    keyed = ("-skip_frame", "nokey") if media.kind == "trick" and not media.offer.dependent else ()
     source = (*keyed, "-threads", "1", "-f", "concat", "-safe", "0", "-i", "{secret:list}", "-map", "0:0")
     level: str
     shown: tuple[str, ...]

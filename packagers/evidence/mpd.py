@@ -117,6 +117,7 @@ def _offer(representation: etree._Element, place: _Place, faults: list[Fault]) -
         bandwidth=int(bandwidth) if bandwidth.isdecimal() else None,
         media_type=_given(representation, adaptation_set, "mimeType"),
         tiles=_tiles(representation, adaptation_set),
+        dependent=_given(representation, adaptation_set, "codingDependency") == "true",
     )
 
 

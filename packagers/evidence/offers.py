@@ -42,6 +42,7 @@ class Offer:
     """One track of one manifest.
 
     ``times`` says how far its times bind: ``timeline`` exactly, ``nominal`` half a segment, ``extinf`` one frame.
+    ``dependent``: its samples may need one another, though it is for seeking (@codingDependency of DASH is true).
     ``index`` is where a segment index (sidx) lists the pieces of a single file, until it is read.
     """
 
@@ -59,6 +60,7 @@ class Offer:
     media_type: str = ""
     index: Ref | None = None
     tiles: TileGrid | None = None
+    dependent: bool = False
 
     @property
     def key(self) -> tuple[Ref | None, str]:

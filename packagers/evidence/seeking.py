@@ -44,7 +44,8 @@ def faults_of_seeking(tracks: Sequence[Media], frame: Fraction) -> Iterator[Faul
     for media in tracks:
         if media.kind != "trick" or not media.runs:
             continue
-        yield from _faults_of_samples(media)
+        if not media.offer.dependent:
+            yield from _faults_of_samples(media)
         if picture is not None:
             yield from _faults_of_grid(media, picture, frame)
 

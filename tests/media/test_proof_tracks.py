@@ -311,6 +311,8 @@ def test_a_set_for_trick_modes_that_has_more_than_key_frames_is_caught(tmp_path)
     told = {(fault.clause, fault.found) for fault in report.rejections}
     assert ("DASH-IF IOP 4.3 3.2.9", "46 of its 48 samples depend on others.") in told
     assert ("ISO/IEC 23001-7 9", "5 of its 120 frames came out of the decoder.") in told
+    rewrite(tmp_path, "title.mpd", r'<Representation id="1"', r'\g<0> codingDependency="true"')
+    assert verify_any(Asked(str(tmp_path / "title.mpd")), Settings(data_dir=tmp_path / "data")).rejections == ()
 
 
 def test_text_of_another_packager_is_read_in_segments_and_in_one_file(tmp_path):
