@@ -22,10 +22,11 @@ _SHOWN = 60
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How one of the two writes: ``example`` of its times, whether it begins with a header."""
+    """How one of the two writes: ``example`` of its times, whether it begins with a header, may have no cue."""
 
     example: str
     header: bool
+    bare: bool = False
 
 
 def parse_cues(text: str, name: str, dialect: Dialect) -> TimedText:
@@ -50,7 +51,7 @@ def parse_cues(text: str, name: str, dialect: Dialect) -> TimedText:
     if reasons:
         more = [f"{name}: {len(reasons) - _MOST_REASONS} more such mistakes."] if len(reasons) > _MOST_REASONS else []
         raise SourceRejected(*reasons[:_MOST_REASONS], *more)
-    if not cues:
+    if not cues and not dialect.bare:
         raise SourceRejected(f"{name}: expected at least one cue with text, found none in {len(lines)} lines.")
     return TimedText(tuple(cues), (f"{name}: {empty} cues have no text and were left out.",) if empty else ())
 

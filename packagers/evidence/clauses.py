@@ -49,6 +49,9 @@ class Rule(StrEnum):
     HLS_ACCURATE = "hls-accurate"
     HLS_SIX_SECONDS = "hls-six-seconds"
     HLS_TRICK = "hls-trick-play"
+    HLS_WEBVTT = "hls-webvtt"
+    HLS_TILES = "hls-tiles"
+    HLS_KEY_FRAMES = "hls-key-frames"
     HLS_RANGE = "hls-video-range"
     HLS_SCORE = "hls-score"
     HLS_VARIANTS = "hls-variants"
@@ -63,6 +66,11 @@ class Rule(StrEnum):
     DASH_LENGTH = "dash-length"
     DASH_PROTECTION = "dash-protection"
     DASH_CLEAR_KEY = "dash-clear-key"
+    DASH_TILES = "dash-tiles"
+    DASH_KEY_FRAMES = "dash-key-frames"
+    WEBVTT = "webvtt"
+    TTML = "ttml"
+    PICTURE = "picture"
     BOXES = "boxes"
     CONTINUOUS = "continuous"
     SYNC_START = "sync-start"
@@ -72,6 +80,10 @@ class Rule(StrEnum):
     DECODES = "decodes"
     FRAMES = "frames"
     GRID = "grid"
+    TEXT_INSIDE = "text-inside"
+    TEXT_END = "text-end"
+    THUMBNAILS = "thumbnails"
+    SEEKING = "seeking"
     OFFSET = "a-v-offset"
     SAME_MEDIA = "same-media"
     INVENTORY = "inventory"
@@ -106,6 +118,7 @@ def fault(rule: Rule, where: str, found: str) -> Fault:
     )
 
 
+_THUMBNAILS = "Make the thumbnails again, or correct what the manifest says of them."
 _AGAIN = "Package the title again."
 _MANIFEST = "Correct the manifest, or package the title again."
 
@@ -187,6 +200,15 @@ CLAUSES: dict[Rule, Clause] = {
         must=False,
     ),
     Rule.HLS_TRICK: Clause(_APPLE, "6.1", "I-frame playlists are provided", "Turn trick play on.", must=False),
+    Rule.HLS_WEBVTT: Clause(
+        _RFC, "3.1.4", "each segment of WebVTT has all cues that are shown in its time", "Cut the text again."
+    ),
+    Rule.HLS_TILES: Clause(
+        "Roku image playlists", "EXT-X-TILES", "sheets of thumbnails are as large as their grid says", _THUMBNAILS
+    ),
+    Rule.HLS_KEY_FRAMES: Clause(
+        _RFC, "4.4.3.6", "each segment of an I-frame playlist is one key frame, and no other picture", _AGAIN
+    ),
     Rule.HLS_RANGE: Clause(_APPLE, "9.16", "VIDEO-RANGE is on every variant unless all are SDR", _MANIFEST),
     Rule.HLS_SCORE: Clause(_APPLE, "9.19", "SCORE is on every variant or on none", _MANIFEST),
     Rule.HLS_VARIANTS: Clause(_APPLE, "9.9", "there are several bit rates of video", "Add rungs.", must=False),
@@ -216,6 +238,20 @@ CLAUSES: dict[Rule, Clause] = {
     Rule.DASH_CLEAR_KEY: Clause(
         "DASH-IF IOP 6", "7.6.2.4", "a Clear Key descriptor has a licence URL and no pssh", _MANIFEST
     ),
+    Rule.DASH_TILES: Clause(
+        "DASH-IF IOP 5", "6.2.6", "sheets of thumbnails are as large as @width and @height, a whole grid", _THUMBNAILS
+    ),
+    Rule.DASH_KEY_FRAMES: Clause(
+        "DASH-IF IOP 4.3",
+        "3.2.9",
+        "each sample of a set for trick modes is a key frame, unless @codingDependency is true",
+        _AGAIN,
+    ),
+    Rule.WEBVTT: Clause(
+        "W3C WebVTT", "4.1", "text is UTF-8 and WebVTT, its cues in the order of their starts", "Correct the text."
+    ),
+    Rule.TTML: Clause("ISO/IEC 14496-30", "5", "each sample of text is a TTML document", "Package the text again."),
+    Rule.PICTURE: Clause("ISO/IEC 10918-1", "F.2", "each sheet of thumbnails decodes to its end", _THUMBNAILS),
     Rule.BOXES: Clause(_BMFF, "8.8", "a segment is whole boxes: moof with tfhd, tfdt, trun, then mdat", _AGAIN),
     Rule.CONTINUOUS: Clause(_APPLE, "7.3", "each tfdt continues from the segment before", _AGAIN),
     Rule.SYNC_START: Clause(_APPLE, "7.4", "a video segment starts with a sync sample", _AGAIN),
@@ -227,6 +263,16 @@ CLAUSES: dict[Rule, Clause] = {
     Rule.DECODES: Clause(_CENC, "9", "a track decrypts with the key of its licence and decodes to its end", _AGAIN),
     Rule.FRAMES: Clause(_OURS, "frames", "as many frames as the plan, lasting as long", "Encode the title again."),
     Rule.GRID: Clause(_OURS, "grid", "sync samples of all rungs are at the same times", "Encode the title again."),
+    Rule.TEXT_INSIDE: Clause(
+        _OURS, "text", "each cue is shown while the programme lasts", "Give the text the programme's own clock."
+    ),
+    Rule.TEXT_END: Clause(
+        _OURS, "text end", "cues end with the programme", "Shorten the cue to the programme's end.", must=False
+    ),
+    Rule.THUMBNAILS: Clause(_OURS, "thumbnails", "there is a picture for every moment of the programme", _THUMBNAILS),
+    Rule.SEEKING: Clause(
+        _OURS, "seeking", "key frames for seeking are at times of the picture's own, from its start to its end", _AGAIN
+    ),
     Rule.OFFSET: Clause(
         _OURS, "sync", "sound and picture begin together, within one frame", "Package the title again."
     ),

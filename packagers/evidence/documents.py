@@ -67,6 +67,17 @@ class TrackEvidence(Document):
     decoded: Decoded | None = None
     not_decoded: str | None = Field(default=None, description="why, where it was not")
     quality: Quality | None = None
+    cues: int | None = Field(default=None, description="of text that was read, over all its segments")
+    pictures: int | None = Field(default=None, description="sheets of thumbnails that were decoded")
+
+    @property
+    def came_out(self) -> str:
+        """What opening it gave, or why it was not opened, for people."""
+        if self.decoded is not None:
+            return f"{self.decoded.frames} frames, {float(self.decoded.duration):.3f} s"
+        if self.cues is not None:
+            return f"{self.cues} cues"
+        return f"{self.pictures} pictures" if self.pictures else self.not_decoded or ""
 
 
 class WorstSeconds(Document):

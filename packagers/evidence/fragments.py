@@ -30,17 +30,19 @@ class Head:
     pssh_kids: frozenset[Kid]
     sample_ticks: int
     sample_flags: int
+    sample_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A media segment: decode time of its first sample, and of all its samples ticks, composition, whether sync."""
+    """A media segment: decode time of its first sample; ticks, composition, whether sync, bytes of all samples."""
 
     decode_time: int
     ticks: tuple[int, ...]
     offsets: tuple[int, ...]
     sync: tuple[bool, ...]
     size_bytes: int
+    sizes: tuple[int, ...] = ()
 
     @property
     def total(self) -> int:
@@ -80,6 +82,7 @@ def read_head(content: bytes) -> Head:
         pssh_kids=frozenset(kid for box in pssh_in(moov) for kid in box.kids),
         sample_ticks=int.from_bytes(trex[12:16]),
         sample_flags=int.from_bytes(trex[20:24]),
+        sample_bytes=int.from_bytes(trex[16:20]),
     )
 
 
@@ -90,16 +93,18 @@ def read_run(content: bytes, head: Head) -> Run:
     ticks: list[int] = []
     offsets: list[int] = []
     sync: list[bool] = []
+    sizes: list[int] = []
     for traf in trafs:
         if decode_time_of(traf) != at:
             message = f"A fragment should start at {at} ticks, but starts at {decode_time_of(traf)}."
             raise PackageRejected(message)
-        for sample_ticks, flags, offset in _samples(traf, head):
+        for sample_ticks, flags, offset, size in _samples(traf, head):
             ticks.append(sample_ticks)
             offsets.append(offset)
             sync.append(not flags & _NON_SYNC)
+            sizes.append(size)
             at += sample_ticks
-    return Run(start, tuple(ticks), tuple(offsets), tuple(sync), len(content))
+    return Run(start, tuple(ticks), tuple(offsets), tuple(sync), len(content), tuple(sizes))
 
 
 def read_index(content: bytes) -> tuple[tuple[int, Fraction], ...]:
@@ -150,28 +155,30 @@ def _edits(trak: bytes, movie_timescale: int) -> tuple[int, Fraction]:
     return 0, delay
 
 
-def _samples(traf: bytes, head: Head) -> list[tuple[int, int, int]]:
-    """Ticks, flags and composition offset of each sample of a fragment."""
-    default_ticks, default_flags = _defaults(first_box(traf, b"tfhd"), head)
-    found: list[tuple[int, int, int]] = []
+def _samples(traf: bytes, head: Head) -> list[tuple[int, int, int, int]]:
+    """Ticks, flags, composition offset and bytes of each sample of a fragment."""
+    defaults = _defaults(first_box(traf, b"tfhd"), head)
+    found: list[tuple[int, int, int, int]] = []
     for kind, trun in boxes_in(traf):
         if kind == b"trun":
-            found += _run_samples(trun, default_ticks, default_flags)
+            found += _run_samples(trun, defaults)
     return found
 
 
-def _defaults(tfhd: bytes, head: Head) -> tuple[int, int]:
+def _defaults(tfhd: bytes, head: Head) -> tuple[int, int, int]:
+    """Ticks, flags and bytes of samples whose run does not say."""
     given, at = int.from_bytes(tfhd[1:4]), 8
-    values = {0x08: head.sample_ticks, 0x20: head.sample_flags}
+    values = {0x08: head.sample_ticks, 0x10: head.sample_bytes, 0x20: head.sample_flags}
     for bit, size in ((0x01, 8), (0x02, 4), (0x08, 4), (0x10, 4), (0x20, 4)):
         if given & bit:
             if bit in values:
                 values[bit] = int.from_bytes(tfhd[at : at + size])
             at += size
-    return values[0x08], values[0x20]
+    return values[0x08], values[0x20], values[0x10]
 
 
-def _run_samples(trun: bytes, default_ticks: int, default_flags: int) -> list[tuple[int, int, int]]:
+def _run_samples(trun: bytes, defaults: tuple[int, int, int]) -> list[tuple[int, int, int, int]]:
+    default_ticks, default_flags, default_bytes = defaults
     given, count = int.from_bytes(trun[1:4]), int.from_bytes(trun[4:8])
     at = 8 + (4 if given & 0x001 else 0)
     first_flags = default_flags
@@ -188,5 +195,5 @@ def _run_samples(trun: bytes, default_ticks: int, default_flags: int) -> list[tu
         flags = values.get(0x400, first_flags if position == 0 else default_flags)
         offset = values.get(0x800, 0)
         signed = offset - (1 << 32) if offset >= 1 << 31 and trun[0] else offset
-        found.append((values.get(0x100, default_ticks), flags, signed))
+        found.append((values.get(0x100, default_ticks), flags, signed, values.get(0x200, default_bytes)))
     return found

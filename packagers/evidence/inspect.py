@@ -15,6 +15,7 @@ from packagers.evidence.licence import LicenceRefused, NoLicences
 from packagers.evidence.measures import Media, average_bps, peak_bps, segments_of, start_of, sync_times
 from packagers.evidence.reading import Findings, Inspection, read_manifests, read_tracks, side_by_side
 from packagers.evidence.rules import faults_of_decoded, faults_of_rates, faults_of_set, faults_of_track
+from packagers.evidence.texts import is_readable
 from packagers.tooling import private_folder
 from telecine.errors import PackageRejected
 from telecine.log import get_logger
@@ -23,6 +24,8 @@ from telecine.protection import Kid
 __all__ = ["Inspection", "inspect_package"]
 
 log = get_logger(__name__)
+
+_DECODED = {"video", "audio", "trick"}
 
 
 def inspect_package(case: Inspection) -> EvidenceReport:
@@ -79,7 +82,7 @@ def _decoded(
 ) -> dict[int, Decoded]:
     """What came out of each track, the largest first, as many at once as there are cores."""
     wanted = sorted(
-        (media for media in tracks if media.runs and media.head and (not media.head.kid or media.head.kid in keys)),
+        (media for media in tracks if media.runs and _is_open(media, keys)),
         key=lambda media: -media.path.stat().st_size,
     )
 
@@ -102,8 +105,14 @@ def _decoded(
 
     results = side_by_side([partial(one, media) for media in wanted])
     found.decode_cpu_s += sum(cpu_s for *_, cpu_s in results)
+    found.decode_cpu_s += sum(picture.cpu_s for media in tracks for picture in media.pictures)
     found.faults += [broken for _, _, faults, _ in results for broken in faults]
     return {name: decoded for name, decoded, _, _ in results if decoded is not None}
+
+
+def _is_open(media: Media, keys: Mapping[Kid, SecretBytes]) -> bool:
+    head = media.head
+    return head is not None and media.kind in _DECODED and (not head.kid or head.kid in keys)
 
 
 def _evidence(case: Inspection, media: Media, decoded: Decoded | None) -> TrackEvidence:
@@ -129,14 +138,18 @@ def _evidence(case: Inspection, media: Media, decoded: Decoded | None) -> TrackE
         grid=grid,
         segments=segments,
         decoded=decoded,
-        not_decoded=None if decoded else _why_not(media),
+        not_decoded=None if decoded or media.passages or media.pictures else _why_not(media),
+        cues=sum(len(passage.cues) for passage in media.passages) if media.passages else None,
+        pictures=len(media.pictures) or None,
         quality=known[media.name].quality if media.name in known else None,
     )
 
 
 def _why_not(media: Media) -> str:
-    if media.kind in {"text", "image", "trick"}:
-        return f"a track of {media.kind} is fetched, not decoded"
+    if media.kind == "image":
+        return "none of its pictures decodes"
+    if media.kind == "text" and not is_readable(media.offer, media.head):
+        return "text of this form, or encrypted, is fetched and not read"
     if media.head is None or not media.runs:
-        return "its segments are no CMAF that could be read"
+        return "its segments could not be read"
     return "no licence opened it, or it does not decode" if media.head.kid else "it does not decode"

@@ -5,27 +5,67 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from packagers.cues import Cue
 from packagers.evidence.documents import SegmentEvidence, TrackKind
 from packagers.evidence.fragments import Head, Run
-from packagers.evidence.offers import Offer
+from packagers.evidence.offers import Offer, Ref
 
-__all__ = ["Media", "average_bps", "needed_bps", "peak_bps", "segments_of", "start_of", "sync_times"]
+__all__ = [
+    "Media",
+    "Passage",
+    "Picture",
+    "average_bps",
+    "end_of",
+    "needed_bps",
+    "peak_bps",
+    "presented_zero",
+    "programme_of",
+    "segments_of",
+    "start_of",
+    "sync_times",
+]
 
 _SHORTEST, _LONGEST = Fraction(1, 2), Fraction(3, 2)
 """Of the target duration: the sets of segments over which RFC 8216bis (4.4.6.2) takes the peak."""
 
 
 @dataclass(frozen=True, slots=True)
+class Passage:
+    """The cues of one segment or file of text; ``shift`` leads from their clock to the presentation's, seconds.
+
+    ``written``: as WebVTT, whose order is the file's own.
+    """
+
+    ref: Ref
+    cues: tuple[Cue, ...]
+    shift: Fraction
+    written: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One picture as decoded, and the CPU seconds that took."""
+
+    ref: Ref
+    width: int
+    height: int
+    cpu_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Media:
     """A track with what every manifest says of it and what its segments hold. ``path`` is all of it joined.
 
-    ``runs`` is empty where the media is no CMAF (a sidecar, a picture) or could not be read.
+    ``runs`` is empty where the media is no CMAF (a sidecar, a picture) or could not be read; ``passages`` are of text,
+    ``pictures`` of thumbnails.
     """
 
     offers: tuple[Offer, ...]
     head: Head | None
     runs: tuple[Run, ...]
     path: Path
+    passages: tuple[Passage, ...] = ()
+    pictures: tuple[Picture, ...] = ()
 
     @property
     def offer(self) -> Offer:
@@ -67,6 +107,29 @@ def start_of(media: Media) -> Fraction | None:
     if media.head is None or not media.runs:
         return None
     return _presented(media.runs[0].first, media.head)
+
+
+def end_of(media: Media) -> Fraction | None:
+    """Presentation time at which the last of its samples ends."""
+    if media.head is None or not media.runs:
+        return None
+    return max(_presented(run.first + run.total, media.head) for run in media.runs)
+
+
+def presented_zero(head: Head) -> Fraction:
+    """Presentation time of a track's own time 0."""
+    return _presented(0, head)
+
+
+def programme_of(tracks: Sequence[Media]) -> tuple[Fraction, Fraction] | None:
+    """Presentation times at which the picture, or sound without one, begins and ends; None where none was read."""
+    for kind in ("video", "audio"):
+        found = [media for media in tracks if media.kind == kind and media.runs]
+        starts = [start for media in found if (start := start_of(media)) is not None]
+        ends = [end for media in found if (end := end_of(media)) is not None]
+        if starts and ends:
+            return max(min(starts), Fraction(0)), max(ends)
+    return None
 
 
 def sync_times(media: Media) -> tuple[Fraction, ...]:

@@ -13,7 +13,7 @@ from packagers.accessories_dash import TILE_SCHEME
 from packagers.dash import CLEAR_KEY_SCHEME, MP4_PROTECTION, TRICK_MODE
 from packagers.evidence.clauses import Rule, fault
 from packagers.evidence.documents import Fault, TrackKind
-from packagers.evidence.offers import Manifest, Offer, Piece, Ref
+from packagers.evidence.offers import Manifest, Offer, Piece, Ref, TileGrid
 from packagers.signals import CENC, CPS
 
 __all__ = ["read_mpd"]
@@ -23,6 +23,8 @@ _LAURLS = (f"{{{CPS}}}Laurl", "{http://dashif.org/guidelines/clearKey}Laurl")
 _PARSER = etree.XMLParser(resolve_entities=False, no_network=True)
 _DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?")
 _FIELD = re.compile(r"\$(RepresentationID|Number|Time|Bandwidth|)(?:%0(\d+)d)?\$")
+_LAYOUT = re.compile(r"([1-9]\d*)x([1-9]\d*)")
+_SIDECARS = {"text/vtt", "application/ttml+xml"}
 _MOST_SEGMENTS = 200_000
 
 
@@ -90,6 +92,8 @@ def _offer(representation: etree._Element, place: _Place, faults: list[Fault]) -
     name = representation.get("id", "")
     base = _based(_based(place.base, adaptation_set), representation)
     init, pieces, times = _media(representation, adaptation_set, base, place)
+    if not pieces:
+        pieces = _sidecar(representation, adaptation_set, base, place)
     index = None if pieces else _index(representation, base)
     if not pieces and index is None:
         faults.append(
@@ -112,6 +116,8 @@ def _offer(representation: etree._Element, place: _Place, faults: list[Fault]) -
         scheme=scheme,
         bandwidth=int(bandwidth) if bandwidth.isdecimal() else None,
         media_type=_given(representation, adaptation_set, "mimeType"),
+        tiles=_tiles(representation, adaptation_set),
+        dependent=_given(representation, adaptation_set, "codingDependency") == "true",
     )
 
 
@@ -227,6 +233,26 @@ def _listed(representation: etree._Element, base: str) -> tuple[Ref | None, tupl
         for one in found.findall(f"{{{_MPD}}}SegmentURL")
     )
     return init, pieces, "nominal"
+
+
+def _sidecar(
+    representation: etree._Element, adaptation_set: etree._Element, base: str, place: _Place
+) -> tuple[Piece, ...]:
+    """Text that is one file for the whole period, named by a BaseURL alone (ISO/IEC 23009-1, 5.3.9.1)."""
+    told = _given(representation, adaptation_set, "mimeType") in _SIDECARS
+    if not told or representation.find(f"{{{_MPD}}}BaseURL") is None:
+        return ()
+    return (Piece(Ref(base), place.length or Fraction(0), place.start),)
+
+
+def _tiles(representation: etree._Element, adaptation_set: etree._Element) -> TileGrid | None:
+    """How a sheet of thumbnails is laid out, where a descriptor says it whole."""
+    said = (one for one in [*representation, *adaptation_set] if one.get("schemeIdUri") == TILE_SCHEME)
+    layout = _LAYOUT.fullmatch(next((one.get("value", "") for one in said), ""))
+    width, height = (_given(representation, adaptation_set, name) for name in ("width", "height"))
+    if layout is None or not width.isdecimal() or not height.isdecimal():
+        return None
+    return TileGrid(int(layout[1]), int(layout[2]), int(width), int(height))
 
 
 def _index(representation: etree._Element, base: str) -> tuple[Ref, Ref] | None:

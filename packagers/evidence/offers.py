@@ -6,7 +6,7 @@ from fractions import Fraction
 from packagers.evidence.documents import Fault, TrackKind
 from telecine.protection import Kid
 
-__all__ = ["Manifest", "Named", "Offer", "Piece", "Ref", "Variant"]
+__all__ = ["Manifest", "Named", "Offer", "Piece", "Ref", "TileGrid", "Variant"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +27,22 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
+class TileGrid:
+    """How sheets of thumbnails are said to be: pixels of a whole sheet, seconds a picture where that is said."""
+
+    columns: int
+    rows: int
+    width: int
+    height: int
+    every: Fraction | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Offer:
     """One track of one manifest.
 
     ``times`` says how far its times bind: ``timeline`` exactly, ``nominal`` half a segment, ``extinf`` one frame.
+    ``dependent``: its samples may need one another, though it is for seeking (@codingDependency of DASH is true).
     ``index`` is where a segment index (sidx) lists the pieces of a single file, until it is read.
     """
 
@@ -47,11 +59,18 @@ class Offer:
     target: int | None = None
     media_type: str = ""
     index: Ref | None = None
+    tiles: TileGrid | None = None
+    dependent: bool = False
 
     @property
     def key(self) -> tuple[Ref | None, str]:
         """What makes two offers one track: their init segment and the first of their media."""
         return (self.init, self.pieces[0].ref.url if self.init is None and self.pieces else "")
+
+    @property
+    def ranged(self) -> bool:
+        """Whether its segments are key frames within the segments of another track (RFC 8216bis, 4.4.3.6)."""
+        return self.kind == "trick" and self.times == "extinf" and any(piece.ref.span for piece in self.pieces)
 
     @property
     def duration(self) -> Fraction:

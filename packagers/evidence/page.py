@@ -82,9 +82,7 @@ def _table(tracks: Iterable[TrackEvidence]) -> str:
 
 
 def _came_out(track: TrackEvidence) -> str:
-    if track.decoded is None:
-        return escape(track.not_decoded or "")
-    return f"{track.decoded.frames} frames, {float(track.decoded.duration):.3f} s"
+    return escape(track.came_out)
 
 
 def _quality(track: TrackEvidence) -> str:

@@ -9,7 +9,7 @@ from urllib.parse import urljoin
 
 from packagers.evidence.clauses import Rule, fault
 from packagers.evidence.documents import Fault, TrackKind
-from packagers.evidence.offers import Named, Offer, Piece, Ref, Variant
+from packagers.evidence.offers import Named, Offer, Piece, Ref, TileGrid, Variant
 from packagers.evidence.playlist_rules import (
     faults_of_attributes,
     faults_of_durations,
@@ -40,6 +40,7 @@ _ONCE = (
     "#EXT-X-INDEPENDENT-SEGMENTS", "#EXT-X-I-FRAMES-ONLY",
 )  # fmt: skip
 _SECONDS = re.compile(r"\d+(\.\d+)?")
+_PAIR = re.compile(r"([1-9]\d*)x([1-9]\d*)")
 _KINDS: dict[str, TrackKind] = {"AUDIO": "audio", "SUBTITLES": "text", "VIDEO": "video"}
 
 
@@ -133,6 +134,7 @@ def read_media_playlist(content: bytes, named: Named) -> tuple[Offer, tuple[Faul
         kids=frozenset(kid for found in encrypted for kid in _kids(found)),
         scheme=_scheme(encrypted),
         target=target,
+        tiles=_tiles(tag_value(lines, "#EXT-X-TILES:")),
     )
     return offer, tuple(faults)
 
@@ -252,6 +254,18 @@ def _scheme(keys: Iterable[Mapping[str, str]]) -> str | None:
     return (
         {"SAMPLE-AES": "cbcs", "SAMPLE-AES-CTR": "cenc"}.get(next(iter(methods)) or "") if len(methods) == 1 else None
     )
+
+
+def _tiles(said: str) -> TileGrid | None:
+    """How a sheet of thumbnails is laid out; RESOLUTION is of one picture on it."""
+    found = attributes(f"#EXT-X-TILES:{said}") if said else {}
+    size, layout = (_PAIR.fullmatch(found.get(name, "")) for name in ("RESOLUTION", "LAYOUT"))
+    if size is None or layout is None:
+        return None
+    columns, rows = int(layout[1]), int(layout[2])
+    every = found.get("DURATION", "")
+    seconds = Fraction(every) if _SECONDS.fullmatch(every) else None
+    return TileGrid(columns, rows, int(size[1]) * columns, int(size[2]) * rows, seconds)
 
 
 def _height(found: Mapping[str, str]) -> int:

@@ -11,16 +11,19 @@ from typing import TypeVar
 from lxml import etree
 
 from packagers.evidence.clauses import Rule, fault
+from packagers.evidence.decoding import decode_picture
 from packagers.evidence.documents import Decoded, Fault
 from packagers.evidence.fragments import Head, Run, read_head, read_index, read_run
 from packagers.evidence.licence import LicenceSource
-from packagers.evidence.measures import Media
+from packagers.evidence.measures import Media, Passage, Picture
 from packagers.evidence.mpd import read_mpd
 from packagers.evidence.offers import Manifest, Offer, Piece, Ref, Variant
 from packagers.evidence.playlists import read_media_playlist, read_multivariant
 from packagers.evidence.rules import Expected
+from packagers.evidence.seeking import one_key_frame
 from packagers.evidence.source import Fetched, PackageSource
-from telecine.errors import NotFound, PackageRejected, Unavailable
+from packagers.evidence.texts import is_readable, read_passage
+from telecine.errors import NotFound, PackageRejected, SourceRejected, Unavailable
 from telecine.rendition import RenditionSet
 from telecine.settings import usable_cores
 
@@ -165,26 +168,65 @@ def _judge_playlist_type(url: str, fetched: Fetched, found: Findings) -> None:
 
 def _track(case: Inspection, offers: tuple[Offer, ...], path: Path, found: Findings) -> Media:
     """A track fetched whole, its segments read as they come."""
-    rule = Rule.HLS_FETCH if offers[0].times == "extinf" else Rule.DASH_FETCH
+    offer = offers[0]
+    rule = Rule.HLS_FETCH if offer.times == "extinf" else Rule.DASH_FETCH
     head: Head | None = None
-    runs: list[Run] = []
-    whole = offers[0].kind in {"video", "audio"}
+    opened = _Opened(offer, found, path.with_suffix(".picture"))
     with path.open("wb") as joined:
-        if offers[0].init is not None:
-            fetched = _fetched(case, offers[0].init, rule, found)
+        if offer.init is not None:
+            fetched = _fetched(case, offer.init, rule, found)
             if fetched is not None:
                 joined.write(fetched.content)
-                told = whole or offers[0].kind == "trick"
-                head = _read(offers[0].init.url, partial(read_head, fetched.content), found) if told else None
-        refs = list(dict.fromkeys(piece.ref for offer in offers for piece in offer.pieces))
+                head = _read(offer.init.url, partial(read_head, fetched.content), found)
+        refs = list(dict.fromkeys(piece.ref for one in offers for piece in one.pieces))
         for ref, fetched in _in_order(refs, lambda ref: _fetched(case, ref, rule, found)):
-            if fetched is None:
-                continue
-            joined.write(fetched.content)
-            run = _read(ref.url, partial(read_run, fetched.content, head), found) if head and whole else None
-            if run is not None:
-                runs.append(run)
-    return Media(offers, head, tuple(runs), path)
+            if fetched is not None:
+                joined.write(opened.read(fetched.content, ref, head))
+    return Media(offers, head, tuple(opened.runs), path, tuple(opened.passages), tuple(opened.pictures))
+
+
+@dataclass(slots=True)
+class _Opened:
+    """What the segments of one track hold, as they are read. ``scratch`` is a file for one picture at a time."""
+
+    offer: Offer
+    found: Findings
+    scratch: Path
+    runs: list[Run] = field(default_factory=list)
+    passages: list[Passage] = field(default_factory=list)
+    pictures: list[Picture] = field(default_factory=list)
+
+    def read(self, content: bytes, ref: Ref, head: Head | None) -> bytes:
+        """The segment as a decoder is to have it: none of it where it cannot be read."""
+        if self.offer.kind == "image":
+            self._read_picture(content, ref)
+            return b""
+        if self.offer.ranged:
+            content = _read(ref.url, partial(one_key_frame, content), self.found) or b""
+        run = _read(ref.url, partial(read_run, content, head), self.found) if head and content else None
+        if run is not None:
+            self.runs.append(run)
+        if self.offer.kind == "text" and is_readable(self.offer, head) and (run is not None or head is None):
+            self._read_text(content, ref, run, head)
+        return content
+
+    def _read_text(self, content: bytes, ref: Ref, run: Run | None, head: Head | None) -> None:
+        rule = Rule.TTML if head or content.lstrip()[:1] == b"<" else Rule.WEBVTT
+        try:
+            passage = _read(ref.url, partial(read_passage, content, ref, run, head), self.found)
+        except SourceRejected as rejected:
+            self.found.faults += [fault(rule, ref.url, reason) for reason in rejected.reasons]
+            return
+        self.passages += [passage] if passage else []
+
+    def _read_picture(self, content: bytes, ref: Ref) -> None:
+        self.scratch.write_bytes(content)
+        try:
+            self.pictures.append(decode_picture(ref, self.scratch))
+        except PackageRejected as rejected:
+            self.found.faults += [fault(Rule.PICTURE, ref.url, reason) for reason in rejected.reasons]
+        finally:
+            self.scratch.unlink()
 
 
 def _in_order(refs: Sequence[Ref], fetch: Callable[[Ref], _T]) -> Iterator[tuple[Ref, _T]]:

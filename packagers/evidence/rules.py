@@ -9,6 +9,9 @@ from packagers.evidence.clauses import Rule, fault
 from packagers.evidence.documents import Decoded, Fault
 from packagers.evidence.measures import Media, average_bps, needed_bps, peak_bps, segments_of, start_of, sync_times
 from packagers.evidence.offers import Manifest, Offer, Variant
+from packagers.evidence.seeking import faults_of_seeking
+from packagers.evidence.texts import faults_of_texts
+from packagers.evidence.tiles import faults_of_tiles
 
 __all__ = ["Expected", "faults_of_decoded", "faults_of_rates", "faults_of_set", "faults_of_track"]
 
@@ -38,9 +41,10 @@ def faults_of_track(media: Media, granted: frozenset[str] | None) -> Iterator[Fa
     yield from _faults_of_keys(media, granted)
     if media.head is None or not media.runs:
         return
-    for offer in media.offers:
-        yield from _faults_of_times(media, offer)
-    yield from _faults_of_joins(media)
+    if not media.offer.ranged:  # key frames among the segments of another track, which is held to its own times
+        for offer in media.offers:
+            yield from _faults_of_times(media, offer)
+        yield from _faults_of_joins(media)
     if media.kind == "video":
         for offered, run in zip(media.offer.pieces, media.runs, strict=False):
             if run.sync and not run.sync[0]:
@@ -63,6 +67,9 @@ def faults_of_set(tracks: Sequence[Media]) -> Iterator[Fault]:
         if media.kind == "audio":
             yield from _faults_of_offset(media, min(starts, default=Fraction(0)), frame)
     yield from _faults_of_lengths([media for media in tracks if media.kind in {"video", "audio"}], frame)
+    yield from faults_of_seeking(tracks, frame)
+    yield from faults_of_texts(tracks, frame)
+    yield from faults_of_tiles(tracks)
     for media in tracks:
         yield from _faults_of_agreement(media)
 
@@ -83,12 +90,12 @@ def faults_of_rates(
 
 def faults_of_decoded(media: Media, decoded: Decoded, expected: Expected | None) -> Iterator[Fault]:
     """Of what came out of a decoder."""
-    if media.kind != "video":
+    if media.kind not in {"video", "trick"}:
         return
     held = sum(len(run.ticks) for run in media.runs)
     if decoded.frames != held:
         yield fault(Rule.DECODES, f"'{media.name}'", f"{decoded.frames} of its {held} frames came out of the decoder.")
-    if expected is None or not expected.frames:
+    if media.kind == "trick" or expected is None or not expected.frames:
         return
     lasts = Fraction(expected.frames) / expected.frame_rate
     held_s = Fraction(sum(run.total for run in media.runs), media.head.timescale) if media.head else Fraction(0)

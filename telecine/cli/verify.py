@@ -58,7 +58,7 @@ def _show(report: "EvidenceReport") -> None:
             t.codecs,
             len(t.segments),
             f"{(t.average_bps or 0) / 1e3:,.0f}",
-            _opened(t.decoded, t.not_decoded),
+            "whole" if t.decoded else t.came_out,
         )
         for t in report.tracks
     ]
@@ -69,7 +69,3 @@ def _show(report: "EvidenceReport") -> None:
         said = f"{fault.clause}: {fault.requirement}.\n  {fault.where}: {fault.found}\n  {fault.remedy}"
         say(f"{'[red]Breach[/]' if fault.must else 'Recommended'}: {escape(said)}")
     say(f"{len(report.rejections)} breaches, {len(report.faults) - len(report.rejections)} recommendations")
-
-
-def _opened(decoded: object, why_not: str | None) -> str:
-    return "whole" if decoded else why_not or ""

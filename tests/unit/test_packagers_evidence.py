@@ -1,21 +1,28 @@
 """The pure part of a proof: rates, stretches, and playlists and manifests read as any packager writes them."""
 
 import re
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from pydantic import SecretBytes
 
+from packagers.boxes import boxes_in, fragments_of
 from packagers.evidence.clauses import CLAUSES, Rule, fault
 from packagers.evidence.documents import EvidenceReport, SegmentEvidence, WorstSeconds
-from packagers.evidence.licence import ClearKeyLicences, LicenceRefused
-from packagers.evidence.measures import average_bps, needed_bps, peak_bps
+from packagers.evidence.fragments import Head, Run
+from packagers.evidence.licence import ClearKeyLicences, LicenceRefused, OneLicence
+from packagers.evidence.measures import Media, Picture, average_bps, needed_bps, peak_bps
 from packagers.evidence.mpd import read_mpd
-from packagers.evidence.offers import Named
+from packagers.evidence.offers import Named, Offer, Piece, Ref, TileGrid
 from packagers.evidence.page import evidence_page
 from packagers.evidence.playlists import read_media_playlist, read_multivariant
+from packagers.evidence.seeking import one_key_frame
+from packagers.evidence.texts import faults_of_texts, read_passage
+from packagers.evidence.tiles import faults_of_tiles
 from packagers.evidence.worst import worst_stretch
-from telecine.errors import Unavailable
+from telecine.errors import PackageRejected, SourceRejected, Unavailable
 
 ROOT = Path(__file__).parents[2]
 PUBLISHED = ROOT / "tests" / "golden" / "packagers" / "cbcs"
@@ -243,6 +250,126 @@ def test_a_licence_answers_only_what_was_asked_and_never_shows_in_an_error():
         with pytest.raises(error) as caught:
             ClearKeyLicences(lambda _, status=status, answer=answer: (status, answer)).keys([kid])
         assert "SECRET" not in str(caught.value)
+
+
+class CountedLicences:
+    """Grants every KID but the one it refuses, and remembers what it was asked for."""
+
+    def __init__(self, refused=None) -> None:
+        self.requests, self._refused = [], refused
+
+    def keys(self, kids):
+        self.requests.append(sorted(kids))
+        if self._refused in kids:
+            message = "No."
+            raise LicenceRefused(message)
+        return {kid: SecretBytes(bytes.fromhex(kid)) for kid in kids}
+
+
+def test_one_verification_asks_for_a_licence_once():
+    source = CountedLicences()
+    licences = OneLicence(source)
+    a, b, c = ("aa" * 16, "bb" * 16, "cc" * 16)
+    assert licences.keys([a, b])[a].get_secret_value() == bytes.fromhex(a)
+    assert set(licences.keys([b])) == {b}
+    assert set(licences.keys(iter([b, a]))) == {a, b}
+    assert source.requests == [[a, b]]
+    assert set(licences.keys([a, c])) == {a, c}
+    assert source.requests == [[a, b], [c]]  # for what is new alone
+
+
+def test_a_refused_licence_is_asked_for_again_and_grants_nothing():
+    source = CountedLicences(refused="aa" * 16)
+    licences = OneLicence(source)
+    for _ in range(2):
+        with pytest.raises(LicenceRefused):
+            licences.keys(["aa" * 16])
+    assert len(source.requests) == 2
+
+
+def box(kind, *parts):
+    body = b"".join(parts)
+    return (8 + len(body)).to_bytes(4) + kind + body
+
+
+def fragment(*counts, media=b""):
+    runs = [box(b"trun", bytes(4), count.to_bytes(4), bytes(4 * count)) for count in counts]
+    tfhd, tfdt = box(b"tfhd", bytes(4), (1).to_bytes(4)), box(b"tfdt", bytes(8))
+    return box(b"moof", box(b"mfhd", bytes(8)), box(b"traf", tfhd, tfdt, *runs)) + box(b"mdat", media)
+
+
+def test_a_range_of_a_key_frame_becomes_a_segment_of_that_sample_alone():
+    whole = box(b"styp", b"msdh", bytes(4)) + fragment(3, 2, media=b"key frame, others")
+    made = one_key_frame(whole[: whole.index(b", others")])
+    boxes = dict(boxes_in(made))
+    assert boxes[b"mdat"] == b"key frame"
+    (traf,) = fragments_of(made)
+    assert [int.from_bytes(body[4:8]) for kind, body in boxes_in(traf) if kind == b"trun"] == [1, 0]
+    for other in (b"", b"a coded picture by itself", whole[:40]):
+        with pytest.raises(PackageRejected, match="moof"):
+            one_key_frame(other)
+
+
+def media_of(*offers, runs=(), **held):
+    head = Head(1000, "vide", "avc1", 0, Fraction(0), None, None, frozenset(), 0, 0)
+    return Media(offers, head if runs else None, runs, Path("x"), **held)
+
+
+def offer_of(kind, times, *seconds, **said):
+    at = Offer("m", kind, kind, "", None, (), times)
+    return replace(at, pieces=tuple(Piece(Ref(f"{n}"), Fraction(s)) for n, s in enumerate(seconds, 1)), **said)
+
+
+def picture(seconds):
+    run = Run(0, (1000,) * seconds, (0,) * seconds, (True,) * seconds, 1)
+    return media_of(offer_of("video", "timeline", seconds), runs=(run,))
+
+
+def test_sheets_cover_the_programme_but_for_a_last_picture_that_would_be_cut():
+    grid = TileGrid(2, 1, 320, 90, Fraction(2))
+    for seconds, told in (((4, 4), 0), ((4, 3), 0), ((4,), 1), ((4, 2), 1), ((8,), 1)):
+        sheets = media_of(offer_of("image", "extinf", *seconds, tiles=grid))
+        faults = list(faults_of_tiles([picture(8), sheets]))
+        assert [fault.clause for fault in faults] == ["Telecine thumbnails"] * told, seconds
+
+
+def test_a_sheet_of_another_size_than_its_grid_is_a_breach_of_the_manifest_that_says_so():
+    pictures = (Picture(Ref("1"), 320, 90), Picture(Ref("2"), 320, 180))
+    dash = offer_of("image", "nominal", 4, 4, tiles=TileGrid(2, 1, 320, 90))
+    hls = offer_of("image", "extinf", 4, 4, tiles=TileGrid(3, 1, 320, 180, Fraction(2)))
+    found = faults_of_tiles([picture(8), media_of(dash, hls, pictures=pictures)])
+    assert [(fault.clause, fault.where) for fault in found] == [
+        ("DASH-IF IOP 5 6.2.6", "2"),
+        ("Roku image playlists EXT-X-TILES", "'image'"),  # 320 is no three pictures
+        ("Roku image playlists EXT-X-TILES", "1"),
+    ]
+
+
+VTT = "WEBVTT\nX-TIMESTAMP-MAP=MPEGTS:{0},LOCAL:00:00:01.000\n\n00:00:01.500 --> 00:00:03.500\nOne\n"
+
+
+def test_cues_are_placed_by_their_timestamp_map():
+    for ticks, start in ((90_000, Fraction(3, 2)), (900_000, Fraction(21, 2)), (0, Fraction(1, 2))):
+        found = read_passage(VTT.format(ticks).encode(), Ref("http://h/1.vtt"), None, None)
+        assert found.cues[0].start + found.shift == start
+        text = media_of(offer_of("text", "extinf", 8), passages=(found,))
+        clauses = [fault.clause for fault in faults_of_texts([picture(8), text], Fraction(1, 25))]
+        assert clauses == (["Telecine text"] if ticks == 900_000 else [])
+
+
+def test_a_cue_that_outlasts_the_programme_is_told_and_no_breach():
+    found = read_passage(VTT.format(90_000).encode(), Ref("http://h/1.vtt"), None, None)
+    text = media_of(offer_of("text", "extinf", 3), passages=(found,))
+    (told,) = faults_of_texts([picture(3), text], Fraction(1, 25))
+    assert (told.clause, told.must) == ("Telecine text end", False)
+
+
+def test_a_segment_without_a_cue_is_text_too():
+    assert read_passage(b"WEBVTT\n\n", Ref("1.vtt"), None, None).cues == ()
+    empty = b'<tt xmlns="http://www.w3.org/ns/ttml" xml:lang="en"><body/></tt>'
+    assert read_passage(empty, Ref("1.ttml"), None, None).cues == ()
+    with pytest.raises(SourceRejected, match="'WEBVTT'"):
+        read_passage(b"", Ref("1.vtt"), None, None)
 
 
 def test_every_rule_has_a_clause_and_the_documentation_names_each():
