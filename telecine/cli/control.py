@@ -1,6 +1,5 @@
 """``prioritise``, ``hold``, ``resume``: the order of titles that wait or run."""
 
-import getpass
 from datetime import datetime
 from typing import Annotated
 
@@ -8,7 +7,7 @@ import typer
 
 from telecine.changes import OrderChange
 from telecine.cli.output import Json, print_json, say
-from telecine.cli.titles import LaunchAt
+from telecine.cli.titles import LaunchAt, this_user
 from telecine.errors import TelecineError
 from telecine.registry.records import TitleRecord
 from telecine.settings import load_settings
@@ -20,14 +19,6 @@ Title = Annotated[str, typer.Argument(help="Title id.")]
 Why = Annotated[str, typer.Option("--why", help="The reason, for the audit.")]
 Class = Annotated[Priority | None, typer.Option("--priority", help="The new class.")]
 NoLaunch = Annotated[bool, typer.Option("--no-launch", help="No launch time any more: live when ready.")]
-
-
-def this_user() -> str:
-    """Who changes things from the command line, as the audit names them."""
-    try:
-        return f"cli:{getpass.getuser()}"
-    except (KeyError, OSError):  # a user id without a name
-        return "cli:unknown"
 
 
 def order_change(priority: Priority | None, launch_at: datetime | None, *, no_launch: bool) -> OrderChange:

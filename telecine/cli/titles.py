@@ -1,16 +1,21 @@
 """``submit``, ``titles``, ``show``."""
 
-from datetime import datetime
-from typing import Annotated
+import getpass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from telecine.changes import Action, TitleChange
 from telecine.cli.output import Json, console, print_json, say, table
 from telecine.errors import TelecineError
 from telecine.registry.records import Stage, TitleRecord
 from telecine.rendition import LoudnessReport, Quality, RenditionSet
 from telecine.settings import load_settings
 from telecine.title import Priority
+
+if TYPE_CHECKING:
+    from pipeline.installation import Installation
 
 __all__ = [
     "LaunchAt",
@@ -28,6 +33,7 @@ __all__ = [
     "show",
     "show_renditions",
     "submit",
+    "this_user",
 ]
 
 Master = Annotated[
@@ -84,6 +90,8 @@ def submit(  # noqa: PLR0917 - options, each given by name
         "texts": subtitles or [],
     }
     submitted = submit_title(place, params)
+    if not submitted.already_live and not submitted.attached:
+        note(place, submitted.title_id, "submit")
     if submitted.already_live:
         console.print(f"{submitted.title_id} is live already with this master and profile; nothing to do.")
     elif wait:
@@ -133,6 +141,7 @@ def cancel(title: Annotated[str, typer.Argument(help="Title id.")], *, as_json: 
 
     place = open_installation(load_settings())
     stopped = cancel_title(place, title)
+    note(place, title, "cancel")
     if as_json:
         print_json(place.registry.title(title))
     else:
@@ -152,6 +161,7 @@ def retry(
 
     place = open_installation(load_settings())
     retry_title(place, title)
+    note(place, title, "retry")
     if wait:
         watch(place, title)
     record = place.registry.title(title)
@@ -159,6 +169,22 @@ def retry(
         print_json(record)
     else:
         say(f"{title} is at {record.stage}; 'telecine show {title}' tells more.")
+
+
+def note(place: "Installation", title_id: str, action: Action) -> None:
+    """Write down who did what from the command line."""
+    from telecine.registry.changes import ChangeLog  # noqa: PLC0415 - keeps the other commands quick
+
+    change = TitleChange(at=datetime.now(UTC), title_id=title_id, who=this_user(), action=action)
+    ChangeLog(place.registry).record(change)
+
+
+def this_user() -> str:
+    """Who changes things from the command line, as the audit names them."""
+    try:
+        return f"cli:{getpass.getuser()}"
+    except (KeyError, OSError):  # a user id without a name
+        return "cli:unknown"
 
 
 def print_report(
