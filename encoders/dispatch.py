@@ -62,8 +62,8 @@ class Decision:
     """What to do: lists of jobs by what happens to them.
 
     ``rerouted``: for the CPU now, with the reason; ``postponed``: tried again later, at no fault of theirs; ``ahead``:
-    digests of ``send`` that overtake what waits in the broker, ``foremost``: those of them whose class is not at work at
-    all yet, ``shared``: those that are there by their share.
+    digests of ``send`` that overtake what waits in the broker, ``foremost``: those of them whose class is not at work
+    yet, ``shared``: those that are there by their share.
     """
 
     done: tuple[str, ...]
