@@ -62,7 +62,8 @@ class Decision:
     """What to do: lists of jobs by what happens to them.
 
     ``rerouted``: for the CPU now, with the reason; ``postponed``: tried again later, at no fault of theirs; ``ahead``:
-    digests of ``send`` that overtake what waits in the broker, ``shared``: those that are there by their share.
+    digests of ``send`` that overtake what waits in the broker, ``foremost``: those of them whose class is not at work
+    yet, ``shared``: those that are there by their share.
     """
 
     done: tuple[str, ...]
@@ -75,6 +76,7 @@ class Decision:
     postponed: tuple[tuple[str, str], ...] = ()
     ahead: frozenset[str] = frozenset()
     shared: frozenset[str] = frozenset()
+    foremost: frozenset[str] = frozenset()
 
 
 def decide(seen: Observation) -> Decision:
@@ -110,6 +112,7 @@ def decide(seen: Observation) -> Decision:
         postponed=tuple(ended.postponed),
         ahead=frozenset(chosen.ahead),
         shared=frozenset(chosen.shared),
+        foremost=frozenset(chosen.foremost),
     )
 
 
@@ -125,6 +128,7 @@ class _Choice:
     send: list[QueuedJob] = field(default_factory=list)
     ahead: list[str] = field(default_factory=list)
     shared: list[str] = field(default_factory=list)
+    foremost: list[str] = field(default_factory=list)
 
     @classmethod
     def of(
@@ -147,6 +151,8 @@ class _Choice:
                 if urgency(queued.place) < most_urgent:
                     made.send.append(queued)
                     made.ahead.append(queued.job.digest)
+                    if queued.place.priority.rank not in ranks:
+                        made.foremost.append(queued.job.digest)
         return made
 
     def _take(self, left: list[QueuedJob], ranks: set[int], seen: Observation) -> None:
@@ -324,8 +330,14 @@ def _queue_of(job: JobRecord, slots: Mapping[str, int]) -> str:
 
 
 def _broker_priority(queued: QueuedJob, decision: Decision) -> int:
-    """Celery's priority on Redis, 0 first: by class, what overtakes before what is there, a share before all."""
+    """Celery's priority on Redis, 0 first.
+
+    What overtakes goes before all that waits, whatever class that was sent with: it may have been lowered since. Only a
+    share goes before it, so that the first class, once at work, does not overtake every share.
+    """
     digest = queued.job.digest
-    if digest in decision.shared:
+    if digest in decision.foremost:
         return 0
-    return queued.place.priority.rank * 2 + (1 if digest not in decision.ahead else 0)
+    if digest in decision.shared:
+        return 1
+    return 2 if digest in decision.ahead else 3 + queued.place.priority.rank

@@ -1,8 +1,9 @@
 """The encode queue in the registry: what waits, what was sent, what is done. One transaction a call."""
 
 import uuid
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from pydantic import Field
@@ -23,6 +24,9 @@ __all__ = ["EncodeQueue", "NewJob", "QueuedJob", "Tally", "new_holder", "raise_f
 _QUEUES = ("cpu", "gpu")
 _COLUMNS = tuple(getattr(JobRow, name) for name in JobRecord.model_fields)
 """What a job is judged by: all but its body."""
+
+_FIRST_ASKED, _MOST_ASKED = 16, 4096
+"""Titles asked of at once, whether they have new jobs: few, as the first ones nearly always have; then ever more."""
 
 _ATTENDED_S = 60
 """Jobs of a title nobody has followed for this long are not dispatched: its run was stopped."""
@@ -70,6 +74,8 @@ class EncodeQueue:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._line = Line()
+        self._rows: dict[str, tuple[Any, ...]] = {}
+        self._places: dict[str, Place] = {}
 
     def enqueue(
         self, title_id: str, jobs: Sequence[NewJob], present: Container[str], attempt: str | None = None
@@ -159,13 +165,22 @@ class EncodeQueue:
         """
         now = datetime.now(UTC)
         with self._registry.transaction() as session:
-            places = {place.title_id: place for place in _followed(session, now)}
-            self._line.keep(places)
-            for place in places.values():
-                self._line.put(place)
-            found = [*_tried(session, list(places)), *_waiting(session, self._line, most)] if places else []
+            places = self._placed(session, now)
+            found = [*_tried(session, _followed(now)), *_waiting(session, self._line, most)] if places else []
         found = [row for row in found if row.state == JobState.SENT or row.sent_at is None or row.sent_at <= now]
         return tuple(QueuedJob(job=_job(row), place=places[row.title_id]) for row in found)
+
+    def _placed(self, session: Session, now: datetime) -> Mapping[str, Place]:
+        """Followed titles, each put to its place anew only where something of it has changed."""
+        rows = {row[0]: row for row in map(tuple, session.execute(_order_of(now)))}
+        self._line.keep(rows)
+        self._places = {title_id: place for title_id, place in self._places.items() if title_id in rows}
+        for title_id, row in rows.items():
+            if self._rows.get(title_id) != row:
+                self._places[title_id] = _place(row)
+                self._line.put(self._places[title_id])
+        self._rows = rows
+        return self._places
 
     def bodies(self, digests: Iterable[str]) -> dict[str, str]:
         """The jobs themselves, as JSON, by digest."""
@@ -262,30 +277,30 @@ def _attend(session: Session, title_id: str) -> None:
     session.execute(update(TitleRow).where(TitleRow.title_id == title_id).values(encode_seen_at=datetime.now(UTC)))
 
 
-def _followed(session: Session, now: datetime) -> list[Place]:
-    fresh = now - timedelta(seconds=_ATTENDED_S)
-    columns = (
-        TitleRow.title_id,
-        TitleRow.priority,
-        TitleRow.launch_at,
-        TitleRow.created_at,
-        TitleRow.remaining_s,
-        TitleRow.held,
+def _followed(now: datetime) -> Select[str]:
+    """Ids of titles that somebody follows."""
+    return select(TitleRow.title_id).where(TitleRow.encode_seen_at >= now - timedelta(seconds=_ATTENDED_S))
+
+
+def _order_of(now: datetime) -> Select[Any]:
+    """What the place of each followed title is made of."""
+    return _followed(now).add_columns(
+        TitleRow.priority, TitleRow.launch_at, TitleRow.created_at, TitleRow.remaining_s, TitleRow.held
     )
-    return [
-        Place(
-            title_id=row[0],
-            priority=Priority(row[1]),
-            launch_at=row[2],
-            submitted_at=row[3],
-            remaining_s=row[4],
-            held=row[5],
-        )
-        for row in session.execute(select(*columns).where(TitleRow.encode_seen_at >= fresh))
-    ]
 
 
-def _tried(session: Session, titles: Sequence[str]) -> Sequence[Row[Any]]:
+def _place(row: tuple[Any, ...]) -> Place:
+    return Place(
+        title_id=row[0],
+        priority=Priority(row[1]),
+        launch_at=row[2],
+        submitted_at=row[3],
+        remaining_s=row[4],
+        held=row[5],
+    )
+
+
+def _tried(session: Session, titles: Sequence[str] | Select[str]) -> Sequence[Row[Any]]:
     """Open jobs that were sent before: they run, wait in the broker, or wait here for another attempt."""
     is_open = JobRow.state.in_([JobState.WAITING, JobState.SENT])
     mine = JobRow.title_id.in_(titles) & is_open & JobRow.queue.in_(_QUEUES) & (JobRow.sends > 0)
@@ -298,7 +313,7 @@ def _waiting(session: Session, line: Line, most: int | None) -> list[Row[Any]]:
     for queue in _QUEUES:
         mine: list[Row[Any]] = []
         behind: int | None = None
-        for place in line:
+        for place in _having(session, queue, line):
             room = None if most is None else most - len(mine)
             if room is not None and room <= 0:
                 break
@@ -313,10 +328,22 @@ def _waiting(session: Session, line: Line, most: int | None) -> list[Row[Any]]:
 
 
 def _neediest(session: Session, line: Line, queue: str, behind: int) -> Sequence[Row[Any]]:
-    for place in line.oldest(behind):
+    for place in _having(session, queue, line.oldest(behind)):
         if rows := _first_waiting(session, place.title_id, queue, 1):
             return rows
     return ()
+
+
+def _having(session: Session, queue: str, places: Iterable[Place]) -> Iterator[Place]:
+    """Those with new jobs in the queue, in their order: thousands of titles are asked of in a few questions."""
+    left, size = iter(places), _FIRST_ASKED
+    while asked := list(islice(left, size)):
+        new = (JobRow.state == JobState.WAITING) & (JobRow.queue == queue) & (JobRow.sends == 0)
+        has = select(JobRow.digest).where(JobRow.title_id == TitleRow.title_id, new).exists()
+        mine = TitleRow.title_id.in_([place.title_id for place in asked])
+        found = set(session.scalars(select(TitleRow.title_id).where(mine, has)))
+        yield from (place for place in asked if place.title_id in found)
+        size = min(size * 8, _MOST_ASKED)
 
 
 def _first_waiting(session: Session, title_id: str, queue: str, most: int | None) -> Sequence[Row[Any]]:

@@ -236,3 +236,12 @@ def test_a_share_goes_to_the_class_behind_when_its_turn_comes():
 def test_the_first_chunk_of_an_urgent_title_never_waits_for_a_share():
     jobs = [job("c1", priority=Priority.CRITICAL, title="c"), job("l1", priority=Priority.LOW, title="l")]
     assert sent_to(decide(seen(jobs, slots=1, turn=19, share=0.05)))[0] == "c1"
+
+
+def test_the_first_chunk_of_a_class_goes_even_before_a_share_in_the_broker_and_its_second_after_it():
+    share = [sent("n1"), sent("l1", priority=Priority.LOW, title="l", submitted_at=ago(9))]
+    urgent = [job(f"c{n}", priority=Priority.CRITICAL, title="c", position=n) for n in range(2)]
+    assert decide(seen([*share, *urgent], leases=["n1"], slots=1)).foremost == {"c0"}
+    running = sent("c0", priority=Priority.CRITICAL, title="c")
+    second = decide(seen([running, share[1], urgent[1]], leases=["c0"], slots=1))
+    assert (second.ahead, second.foremost) == ({"c1"}, frozenset())
