@@ -6,7 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from encoders.documents import EncodePlan
 from encoders.leases import Lease, LeaseBoard
+from pipeline import shelf
 from pipeline.installation import Installation
 from pipeline.loads import Estimate, Estimates, place_of
 from telecine.changes import OrderChange
@@ -17,8 +19,9 @@ from telecine.registry.history import WorkHistory
 from telecine.registry.queue import EncodeQueue
 from telecine.registry.records import Stage, TitleRecord
 from telecine.simulation import CONTROL, Floor, Load, alone_s, quantile, simulate
+from telecine.title import Priority
 
-__all__ = ["forecast", "note_remaining", "what_if"]
+__all__ = ["forecast", "note_remaining", "outlook", "what_if"]
 
 _RUNS, _FEWEST_RUNS = 100, 15
 _JOBS_SIMULATED = 150_000
@@ -28,6 +31,7 @@ _NOISE_S, _NOISE = 1.0, 0.01
 """A finish that moves by less, or by this share of the time until it, has not moved."""
 
 _QUEUES = ("cpu", "gpu")
+_NOT_STARTED = "0-not-started"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,31 @@ def what_if(place: Installation, title_id: str, change: OrderChange) -> WhatIf:
     return WhatIf(
         title_id=title_id, change=change, moved=(*mine, *others), unmoved=len(records) - len(mine) - len(others)
     )
+
+
+def outlook(place: Installation, plan: EncodePlan) -> TitleForecast:
+    """When a title with this plan would be ready if it were started now, with class normal; nothing is started."""
+    now = datetime.now(UTC)
+    made_up = TitleRecord(
+        title_id=_NOT_STARTED,
+        name=_NOT_STARTED,
+        profile=plan.ladder.profile,
+        priority=Priority.NORMAL,
+        launch_at=None,
+        master_uri=plan.master.uri,
+        master_sha256=None,
+        stage=Stage.PLAN,
+        problem=None,
+        run_id=_NOT_STARTED,
+        live=None,
+        live_sha256=None,
+        live_profile=None,
+        documents={EncodePlan.__name__: shelf.keep(place.work, plan)},
+        created_at=now,
+        updated_at=now,
+    )
+    records = [*_under_way(place)[0], made_up]
+    return next(one for one in _forecasts(records, _snapshot(place, records)) if one.title_id == _NOT_STARTED)
 
 
 def note_remaining(place: Installation, title_id: str) -> None:
@@ -134,8 +163,10 @@ def _snapshot(place: Installation, records: Sequence[TitleRecord]) -> _Snapshot:
 
 
 def _workers(place: Installation, backlogs: Iterable[TitleBacklog | None]) -> tuple[dict[str, int], dict[str, Lease]]:
-    """Slots by queue and leases of sent jobs; no slot where Redis does not answer, so that nothing is promised."""
+    """Slots by queue and leases of sent jobs; no slot where no Redis is or answers: nothing is promised."""
     sent = [job.digest for one in backlogs if one for job in one.left if job.sent_at is not None]
+    if not place.settings.redis_url.get_secret_value():
+        return dict.fromkeys(_QUEUES, 0), {}
     with contextlib.suppress(Unavailable):
         board = LeaseBoard(place.settings.redis_url, place.settings.lease_s)
         return {queue: board.slots(queue) for queue in _QUEUES}, board.leases(sent)

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from board.access import Caller, needs
 from board.uploads.outlook import outlook_of
 from board.uploads.pages import pages
-from board.uploads.planning import Findings, PlanReport, findings_of, plan_of
+from board.uploads.planning import Findings, PlanReport, findings_of, plan_of, with_outlook
 from board.uploads.refusals import TellingRoute
 from board.uploads.rules import UploadRefused
 from board.uploads.schemas import (
@@ -112,8 +112,12 @@ def plan(
     """What is in the master and what would be made of it; 202 while it is looked at."""
     upload = _ready(desk, caller, upload_id)
     piece = f"{upload_id}:{upload.sha256}:{profile}"
-    future = desk.plans.ask(piece, lambda: plan_of(desk.place, upload, profile, lambda p: outlook_of(desk.place, p)))
-    return _if_done(future, response, lambda: desk.plans.forget(piece))
+    future = desk.plans.ask(piece, lambda: plan_of(desk.place, upload, profile))
+    found = _if_done(future, response, lambda: desk.plans.forget(piece))
+    if isinstance(found, Working):
+        return found
+    report, planned = found
+    return report if planned is None else with_outlook(desk.place.settings, report, outlook_of(desk.place, planned))
 
 
 @api.get("/{upload_id}/findings")

@@ -1,6 +1,5 @@
 """What would be made of an uploaded master: what is in it, what is wrong with it, how large and dear it becomes."""
 
-from collections.abc import Callable
 from typing import Literal
 from urllib.parse import quote
 
@@ -17,7 +16,17 @@ from telecine.findings import Finding
 from telecine.media import Probe
 from telecine.settings import Settings
 
-__all__ = ["Cost", "Findings", "Outlook", "PlanReport", "RungLine", "findings_of", "plan_of", "uri_of_upload"]
+__all__ = [
+    "Cost",
+    "Findings",
+    "Outlook",
+    "PlanReport",
+    "RungLine",
+    "findings_of",
+    "plan_of",
+    "uri_of_upload",
+    "with_outlook",
+]
 
 _BYTES_A_GB = 10**9
 _S_AN_HOUR = 3600
@@ -77,18 +86,18 @@ def uri_of_upload(place: Installation, upload: Upload) -> str:
     return f"s3://{place.settings.work_bucket}/{quote(upload.key)}"
 
 
-def plan_of(
-    place: Installation, upload: Upload, profile: str, outlook_of: Callable[[EncodePlan], Outlook]
-) -> PlanReport:
-    """Register, inspect, qualify and plan, as a release would; its steps find all this done. Raises Unavailable."""
+def plan_of(place: Installation, upload: Upload, profile: str) -> tuple[PlanReport, EncodePlan | None]:
+    """Register, inspect, qualify and plan, as a release would; its steps find all this done. Raises Unavailable.
+
+    The plan itself is None where the master is refused; what a forecast says of it changes and is added when asked.
+    """
     request = request_from({"master_uri": uri_of_upload(place, upload), "profile": profile})
     try:
         probe = steps.qualify(place, steps.inspect(place, steps.register(place, request)), profile)
         plan = steps.plan(place, probe, profile)
     except SourceRejected as error:
-        return PlanReport(state="refused", profile=profile, reasons=error.reasons)
-    outlook = outlook_of(plan)
-    return PlanReport(
+        return PlanReport(state="refused", profile=profile, reasons=error.reasons), None
+    report = PlanReport(
         state="planned",
         profile=profile,
         tracks=tuple(_tracks(probe, plan)),
@@ -97,9 +106,15 @@ def plan_of(
         chunks=len(plan.chunks),
         jobs=len(plan.jobs),
         storage_bytes=plan.expected_bytes,
-        outlook=outlook,
-        cost=cost_of(place.settings, outlook.cpu_s, plan.expected_bytes),
+        cost=cost_of(place.settings, None, plan.expected_bytes),
     )
+    return report, plan
+
+
+def with_outlook(settings: Settings, report: PlanReport, outlook: Outlook) -> PlanReport:
+    """The report with what the forecast says now, and what that costs."""
+    cost = cost_of(settings, outlook.cpu_s, report.storage_bytes or 0)
+    return report.model_copy(update={"outlook": outlook, "cost": cost})
 
 
 def findings_of(place: Installation, upload: Upload, profile: str) -> Findings:

@@ -12,6 +12,7 @@ from board.uploads.checking import Checks
 from board.uploads.planning import Findings, PlanReport
 from board.uploads.schemas import UploadView
 from board.uploads.service import UploadService
+from encoders.documents import EncodePlan
 from pipeline.installation import Installation
 from pipeline.release import Submitted, submit_title
 from telecine.changes import TitleChange
@@ -35,7 +36,9 @@ class Desk:
     checks: Checks
     submit: Callable[[Installation, Mapping[str, object]], Submitted] = submit_title
     record: Callable[[Installation, TitleChange], None] = _record
-    plans: Background[PlanReport] = field(default_factory=lambda: Background("upload-plan", at_once=1))
+    plans: Background[tuple[PlanReport, EncodePlan | None]] = field(
+        default_factory=lambda: Background("upload-plan", at_once=1)
+    )
     findings: Background[Findings] = field(default_factory=lambda: Background("upload-findings", at_once=1))
 
     def seen(self, view: UploadView) -> UploadView:

@@ -268,6 +268,9 @@ def test_the_plan_of_a_master_says_what_is_in_it_and_what_is_made_of_it(board, u
     assert plan["chunks"] >= 1
     assert plan["storage_bytes"] > 0
     assert plan["cost"] is None
+    # no worker is up here, so nobody can say when; what it costs is reckoned
+    assert plan["outlook"]["cpu_s"] > 0
+    assert plan["outlook"]["ready_p50"] is None
 
 
 def upload_parts(upload):
