@@ -15,6 +15,7 @@ from encoders.documents import EncodePlan
 from pipeline import placing, steps
 from pipeline.accessories import accompany, identity
 from pipeline.gates import APPROVE, REJECT
+from pipeline.remembering import EXAMINE
 from pipeline.staging import plan_of_first_version
 from telecine.findings import SourceReport
 from telecine.media import Master, Probe
@@ -150,7 +151,7 @@ def measure(plan: str, renditions: str) -> str:
 @task(execution_timeout=timedelta(hours=24))
 def examine(probe: str) -> str:
     """Beside the encode. What ends the title is told at once, and stops the encode; ``package`` holds the gate."""
-    with beside() as release:
+    with beside(EXAMINE) as release:
         examined = release.load(Probe, probe)
         report = steps.examine(release.place, examined, release.request.profile)
         release.tell(report, examined.master)

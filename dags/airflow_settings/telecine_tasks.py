@@ -18,7 +18,7 @@ from pipeline import placing, shelf, steps
 from pipeline.encoding import QueuedEncode
 from pipeline.installation import Installation, open_installation
 from pipeline.notices import tell
-from pipeline.remembering import EXAMINE, remember_stage
+from pipeline.remembering import remember_stage
 from pipeline.staging import problem_of_rest
 from pipeline.submission import request_from
 from telecine.document import Document
@@ -128,14 +128,18 @@ def wait_while_held(release: Release) -> None:
 
 
 @contextmanager
-def beside() -> Iterator[Release]:
-    """Work beside the stage the title is at; a title that is held waits, as in ``at``."""
+def beside(work: str | None = None) -> Iterator[Release]:
+    """Work beside the stage the title is at; a title that is held waits, as in ``at``.
+
+    ``work``: what forecasts know it by; None: it takes no time worth knowing.
+    """
     release = release_of(get_current_context())
     wait_while_held(release)
     began = time.monotonic()
     with final_errors(release):
         yield release
-    remember_stage(release.place, release.title_id, EXAMINE, time.monotonic() - began)
+    if work is not None:
+        remember_stage(release.place, release.title_id, work, time.monotonic() - began)
 
 
 @contextmanager
