@@ -1,5 +1,6 @@
 """The few calls of Airflow's public REST API (v2) that the command line needs."""
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,8 @@ from telecine.settings import Settings
 __all__ = ["AirflowApi", "RunState"]
 
 _DAG = "release_title"
+_FAIL_TRIES = 3
+_SCHEDULER_ROUND_S = 1.0
 
 
 class RunState(Document):
@@ -57,11 +60,17 @@ class AirflowApi:
     def fail(self, run_id: str) -> None:
         """Mark a run as failed, and with it every task that is not over; Airflow ends those that run.
 
-        A run that Airflow does not know, or that is over, stays as it is.
+        A run that Airflow does not know stays as it is. A round of the scheduler that is under way meanwhile finds all
+        last tasks skipped and calls the run a success: so it is looked at again a moment later.
         """
-        answer = self._call("PATCH", f"/api/v2/dags/{_DAG}/dagRuns/{run_id}", {"state": "failed"})
-        if answer.status_code != httpx.codes.NOT_FOUND:
+        for _ in range(_FAIL_TRIES):
+            answer = self._call("PATCH", f"/api/v2/dags/{_DAG}/dagRuns/{run_id}", {"state": "failed"})
+            if answer.status_code == httpx.codes.NOT_FOUND:
+                return
             _raise_for(answer)
+            time.sleep(_SCHEDULER_ROUND_S)
+            if self.run(run_id).state == "failed":
+                return
 
     def follow_order(self, run_id: str) -> None:
         """Have the tasks of a run that do not run yet take the weight its title has now (our plugin's own call).

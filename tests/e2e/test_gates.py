@@ -1,5 +1,7 @@
 """Titles that wait for a person, answered through Airflow's own interface, on the real stack."""
 
+import time
+
 import httpx
 import pytest
 
@@ -19,6 +21,9 @@ def answer(stack, title_id, task_id, choice, **fields):
         client.headers["Authorization"] = f"Bearer {token}"
         path = f"/api/v2/dags/release_title/dagRuns/{run_id}/taskInstances/{task_id}"
         wait_for(lambda: client.get(path).json()["state"] == "awaiting_input", 90, f"{task_id} of {title_id} waits")
+        # no person answers before the scheduler has seen the end of the process that asked; Airflow takes the process
+        # that goes on for a lost one then, tries the task again, and it asks again
+        time.sleep(3)
         asked = client.get(f"{path}/-1/hitlDetails").json()
         given = {"why": "", "other_profile": ""} if task_id == "approve" else {"why": ""}
         done = client.patch(f"{path}/-1/hitlDetails", json={"chosen_options": [choice], "params_input": given | fields})
