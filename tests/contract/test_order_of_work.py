@@ -21,8 +21,8 @@ from tests.contract.encode_stand import Stand, a_plan, until
 from tests.media.encoders_clips import numbered_clip
 
 pytestmark = [pytest.mark.server, pytest.mark.media, pytest.mark.timeout(180)]
-LONG = {"width": 640, "height": 360, "preset": "slow"}
-"""Half a second to a chunk: long enough to be caught in the middle."""
+LONG = {"width": 1280, "height": 720, "preset": "veryslow"}
+"""Several rounds of the dispatcher to a chunk, on a quick machine too: the next one is sent before it ends."""
 
 ENDED = re.compile(r"job\.ended.*?\b([0-9a-f]{12})\b|\b([0-9a-f]{12})\b.*?job\.ended")
 
@@ -115,12 +115,13 @@ def plan_of(tmp_path_factory):
     clips, made = {}, []
 
     def plan(chunks, **rung):
-        if chunks not in clips:
-            clips[chunks] = numbered_clip(folder / f"{chunks}.mp4", seconds=str(chunks))
+        rung = {"width": 160, "height": 90} | rung
+        size = f"{rung['width']}x{rung['height']}"  # no rung is larger than its master
+        clip = folder / f"{chunks} {size}.mp4"
+        if clip not in clips:
+            clips[clip] = numbered_clip(clip, seconds=str(chunks), size=size)
         made.append(chunks)
-        found = a_plan(
-            clips[chunks], folder, chunk_seconds=1, **{"width": 160, "height": 90, "crf": 20 + len(made)} | rung
-        )
+        found = a_plan(clips[clip], folder, chunk_seconds=1, **{"crf": 20 + len(made)} | rung)
         assert len(found.jobs) == chunks
         return found
 
@@ -146,7 +147,8 @@ def test_a_critical_title_waits_for_one_running_chunk_and_the_low_one_goes_on_af
 
 def test_a_title_raised_while_another_runs_has_the_next_chunk(line, plan_of):
     line.add("first", plan_of(8, **LONG), Priority.NORMAL)
-    line.add("second", plan_of(8), Priority.NORMAL)
+    # long as well: a chunk that ends before the dispatcher's next round leaves the slot to what waits in the broker
+    line.add("second", plan_of(8, **LONG), Priority.NORMAL)
     line.until(lambda: line.ended("first"), "the first title runs")
     with line.encoder_standing_still():
         before = line.ended("first", "second")
