@@ -9,6 +9,7 @@ from urllib.parse import quote
 from board.documents import BoardState, Links, TitleCard
 from board.operations import Operations
 from pipeline import shelf
+from pipeline.airflow_api import DAG_ID
 from pipeline.installation import Installation
 from pipeline.poster import poster_identity
 from pipeline.progress import EncodeProgress
@@ -58,9 +59,10 @@ class Gathering:
     def state(self) -> BoardState:
         """All titles."""
         forecasts, questions = self._forecasts.look(), self._questions.look()
+        by_title = _by_title(forecasts)
         troubles = (self._forecasts.trouble, self._questions.trouble)
         return BoardState(
-            titles=tuple(self._card(record, forecasts, questions) for record in self.place.registry.titles()),
+            titles=tuple(self._card(record, by_title, questions) for record in self.place.registry.titles()),
             forecast_at=forecasts.made_at if forecasts else None,
             troubles=tuple(trouble for trouble in troubles if trouble),
         )
@@ -68,7 +70,7 @@ class Gathering:
     def title(self, title_id: str) -> TitleCard:
         """One title. Raises NotFound."""
         record = self.place.registry.title(title_id)
-        return self._card(record, self._forecasts.look(), self._questions.look())
+        return self._card(record, _by_title(self._forecasts.look()), self._questions.look())
 
     def after_change(self, title_id: str) -> TitleCard:
         """One title, with a forecast made after it was changed."""
@@ -79,11 +81,12 @@ class Gathering:
     def questions(self) -> tuple[Question, ...]:
         return self._questions.look(afresh=True)
 
-    def _card(self, record: TitleRecord, forecasts: Forecasts | None, questions: tuple[Question, ...]) -> TitleCard:
-        found = next((f for f in forecasts.titles if f.title_id == record.title_id), None) if forecasts else None
+    def _card(
+        self, record: TitleRecord, forecasts: Mapping[str, TitleForecast], questions: tuple[Question, ...]
+    ) -> TitleCard:
         progress = self._progress(record) if record.stage == Stage.ENCODE else None
         asked = tuple(question for question in questions if question.run_id == record.run_id)
-        made = card(record, self.place, progress, found)
+        made = card(record, self.place, progress, forecasts.get(record.title_id))
         return made.model_copy(update={"questions": asked, **quality_fields(self._quality(record))})
 
     def _progress(self, record: TitleRecord) -> EncodeProgress | None:
@@ -104,6 +107,10 @@ class Gathering:
             if len(self._qualities) > _MOST_KEPT:
                 self._qualities.popitem(last=False)
         return self._qualities[key]
+
+
+def _by_title(forecasts: Forecasts | None) -> Mapping[str, TitleForecast]:
+    return {one.title_id: one for one in forecasts.titles} if forecasts else {}
 
 
 def card(
@@ -160,7 +167,7 @@ def _filled(record: TitleRecord, place: Installation) -> int:
 
 
 def _links(record: TitleRecord, place: Installation) -> Links:
-    run = f"/dags/release_title/runs/{quote(record.run_id, safe='')}" if record.run_id else None
+    run = f"/dags/{DAG_ID}/runs/{quote(record.run_id, safe='')}" if record.run_id else None
     task = record.stage.value if record.stage in _TASKS else None
     player = f"{place.settings.playback_url}/player/{record.title_id}" if record.live else None
     return Links(run=run, log=f"{run}/tasks/{task}" if run and task else None, player=player)

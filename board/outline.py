@@ -12,7 +12,7 @@ __all__ = ["outline"]
 def outline(place: Installation, wish: PlanWish) -> PlanOutline:
     """Ladder, chunks and size; nothing is encoded. Raises SourceRejected for a master that cannot become a title."""
     request = request_from({"master_uri": wish.master_uri, "profile": wish.profile})
-    probe = steps.qualify(place, steps.inspect(place, steps.register(place, request)), wish.profile)
+    probe = steps.qualified(place, request)
     plan = steps.plan(place, probe, wish.profile)
     return PlanOutline(
         profile=wish.profile,

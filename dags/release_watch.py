@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import dag, task
 
+from pipeline.forecasting import forecast
 from pipeline.installation import open_installation
-from pipeline.lateness import tell_of_late_titles
-from pipeline.notices import deliver
+from pipeline.notices import deliver, tell_late
 from telecine.settings import load_settings
 
 DOC = """
@@ -21,7 +21,7 @@ once for each launch time. Then posts what is due in the outbox to the webhook. 
 def watch() -> dict[str, int]:
     place = open_installation(load_settings())
     try:
-        late = tell_of_late_titles(place)
+        late = tell_late(place, forecast(place))
     finally:
         taken = deliver(place)
     return {"late": late, "told": taken}

@@ -14,7 +14,7 @@ from encoders.leases import JobResult, Lease, LeaseBoard
 from encoders.routing import on_cpu
 from telecine.log import get_logger
 from telecine.order import Urgency, is_shared, neediest, urgency
-from telecine.registry.queue import EncodeQueue, QueuedJob, new_holder
+from telecine.registry.queue import QUEUES, EncodeQueue, QueuedJob, new_holder
 from telecine.registry.records import JobRecord, JobState
 
 __all__ = ["MAX_FAILURES", "MAX_SENDS", "Decision", "Dispatcher", "Observation", "decide", "dispatch_order"]
@@ -36,7 +36,6 @@ _COUNT_S = 1.0
 _POSTPONED_S = 20.0
 """A disk that is full or a store that is away is given so long before the next attempt."""
 
-_QUEUES = ("cpu", "gpu")
 _NO_GPU = "no GPU worker was up"
 
 
@@ -89,8 +88,8 @@ def decide(seen: Observation) -> Decision:
     done = tuple(d for d in jobs if d in seen.results and seen.results[d].chunk is not None)
     ended = _Failures.of(jobs, seen)
     silent = [d for d in sent if d not in seen.leases and d not in seen.results]
-    running = sum(1 for d in sent if d in seen.leases and d not in seen.results)
-    lost, still_queued = _judge_silent(silent, jobs, seen, free=seen.slots - running)
+    under_way = [jobs[d] for d in sent if d in seen.leases and d not in seen.results]
+    lost, still_queued = _judge_silent(silent, jobs, seen, free=seen.slots - len(under_way))
     hopeless = [d for d in lost if jobs[d].job.sends >= MAX_SENDS]
     fallen = [(d, f"It was sent {jobs[d].job.sends} times and its worker fell silent each time.") for d in hopeless]
     failed = (*ended.failed, *fallen)
@@ -99,7 +98,6 @@ def decide(seen: Observation) -> Decision:
     retried = {*lost, *(d for d, _ in ended.again)}
     waiting = [q for d, q in jobs.items() if d not in over and (q.job.state == JobState.WAITING or d in retried)]
     broker = [jobs[d] for d in silent if d not in retried and d not in hopeless]
-    under_way = [jobs[d] for d in sent if d in seen.leases and d not in seen.results]
     chosen = _Choice.of([q for q in waiting if not q.place.held], under_way, broker, seen)
     return Decision(
         done=done,
@@ -245,7 +243,7 @@ class Dispatcher:
         # as many as there may be room for; each of several titles may hold the same jobs
         jobs = self._queue.open_jobs(_SPARE + max(slots.values()))
         ended = False
-        for name in _QUEUES:
+        for name in QUEUES:
             mine = [queued for queued in jobs if _queue_of(queued.job, slots) == name]
             if mine:
                 observed = self._observed(mine, slots[name], now)
@@ -259,7 +257,7 @@ class Dispatcher:
         """Slots of each queue; asked once a second, since workers come and go in seconds."""
         now = time.monotonic()
         if now > self._counted + _COUNT_S:
-            self._counted, self._known = now, {name: self._board.slots(name) for name in _QUEUES}
+            self._counted, self._known = now, {name: self._board.slots(name) for name in QUEUES}
         return self._known
 
     def _has_turn(self) -> bool:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 import httpx
 import stamina
@@ -15,6 +14,7 @@ import stamina
 from encoders.naming import shown
 from telecine.document import Sha256
 from telecine.errors import MissingRequirement, NotFound, SourceRejected, Unavailable
+from telecine.storage.keys import bucket_and_key
 from telecine.storage.port import ObjectStore
 
 __all__ = ["Fetched", "fetch_object", "fetch_url"]
@@ -111,8 +111,7 @@ def fetch_object(
     uri: str, folder: Path, open_bucket: Callable[[str], ObjectStore] | None, known: tuple[str, ...]
 ) -> Fetched | None:
     """Download s3://bucket/key into ``folder``; None when ``known`` is still its ETag. Raises SourceRejected."""
-    parts = urlsplit(uri)
-    bucket, key = parts.netloc, unquote(parts.path).lstrip("/")
+    bucket, key = bucket_and_key(uri)
     if not bucket or not key:
         raise SourceRejected(f"The master {uri} is not complete: s3://bucket/key was expected.")
     if open_bucket is None:

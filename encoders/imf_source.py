@@ -12,6 +12,7 @@ from encoders.naming import shown
 from telecine.document import digest_of
 from telecine.errors import SourceRejected
 from telecine.media import Master
+from telecine.storage.keys import bucket_and_key
 from telecine.storage.port import ObjectStore
 
 __all__ = ["Place", "find_imp", "imp_path", "register_imp"]
@@ -113,8 +114,7 @@ def _in_folder(folder: Path) -> Callable[[str], Path | None]:
 
 
 def _on_store(uri: str, work_dir: Path, open_bucket: Callable[[str], ObjectStore] | None) -> Place | None:
-    parts = urlsplit(uri)
-    key = unquote(parts.path).lstrip("/")
+    bucket, key = bucket_and_key(uri)
     given = PurePosixPath(key)
     if not (key.endswith("/") or given.name in _ASSET_MAPS or given.suffix.lower() == ".xml"):
         return None
@@ -123,8 +123,8 @@ def _on_store(uri: str, work_dir: Path, open_bucket: Callable[[str], ObjectStore
     folder = key.rstrip("/") if key.endswith("/") else str(given.parent)
     prefix = "" if folder in {"", "."} else f"{folder}/"
     cpl = None if key.endswith("/") or given.name in _ASSET_MAPS else given.name
-    base = f"s3://{parts.netloc}/{quote(prefix)}".rstrip("/")
-    return Place(base, _downloading(open_bucket(parts.netloc), prefix, base, work_dir), cpl)
+    base = f"s3://{bucket}/{quote(prefix)}".rstrip("/")
+    return Place(base, _downloading(open_bucket(bucket), prefix, base, work_dir), cpl)
 
 
 def _downloading(store: ObjectStore, prefix: str, base: str, work_dir: Path) -> Callable[[str], Path | None]:

@@ -11,9 +11,9 @@ from telecine.document import Document
 from telecine.errors import MissingRequirement, NotFound, TelecineError, Unavailable
 from telecine.settings import Settings
 
-__all__ = ["AirflowApi", "RunState"]
+__all__ = ["DAG_ID", "AirflowApi", "RunState"]
 
-_DAG = "release_title"
+DAG_ID = "release_title"
 _FAIL_TRIES = 3
 _SCHEDULER_ROUND_S = 1.0
 
@@ -40,19 +40,19 @@ class AirflowApi:
     def trigger(self, run_id: str, conf: Mapping[str, object]) -> str:
         """Start a run of the release DAG; the same run id twice is one run."""
         body = {"dag_run_id": run_id, "logical_date": None, "conf": dict(conf)}
-        answer = self._call("POST", f"/api/v2/dags/{_DAG}/dagRuns", body)
+        answer = self._call("POST", f"/api/v2/dags/{DAG_ID}/dagRuns", body)
         if answer.status_code != httpx.codes.CONFLICT:
             _raise_for(answer)
         return run_id
 
     def run(self, run_id: str) -> RunState:
         """Raises NotFound."""
-        answer = self._call("GET", f"/api/v2/dags/{_DAG}/dagRuns/{run_id}")
+        answer = self._call("GET", f"/api/v2/dags/{DAG_ID}/dagRuns/{run_id}")
         if answer.status_code == httpx.codes.NOT_FOUND:
             message = f"Airflow does not know the run {run_id}."
             raise NotFound(message)
         _raise_for(answer)
-        tasks = self._call("GET", f"/api/v2/dags/{_DAG}/dagRuns/{run_id}/taskInstances")
+        tasks = self._call("GET", f"/api/v2/dags/{DAG_ID}/dagRuns/{run_id}/taskInstances")
         _raise_for(tasks)
         states = {task["task_id"]: task["state"] or "waiting" for task in tasks.json()["task_instances"]}
         return RunState(run_id=run_id, state=answer.json()["state"], tasks=states)
@@ -64,7 +64,7 @@ class AirflowApi:
         last tasks skipped and calls the run a success: so it is looked at again a moment later.
         """
         for _ in range(_FAIL_TRIES):
-            answer = self._call("PATCH", f"/api/v2/dags/{_DAG}/dagRuns/{run_id}", {"state": "failed"})
+            answer = self._call("PATCH", f"/api/v2/dags/{DAG_ID}/dagRuns/{run_id}", {"state": "failed"})
             if answer.status_code == httpx.codes.NOT_FOUND:
                 return
             _raise_for(answer)

@@ -15,6 +15,7 @@ from telecine.title import SubmitRequest
 
 __all__ = [
     "CLAIM_S",
+    "MASTERS",
     "SETTLE_S",
     "Dropped",
     "Seen",
@@ -31,7 +32,7 @@ CLAIM_S = 900.0
 """A claim that rests for so long is that of a scanner that died."""
 
 _SOUNDS = frozenset({".wav", ".flac"})
-_MASTERS = frozenset({".mov", ".mp4", ".m4v", ".mxf", ".mkv", ".webm", ".avi", ".ts", ".m2ts", ".mpg"}) | _SOUNDS
+MASTERS = frozenset({".mov", ".mp4", ".m4v", ".mxf", ".mkv", ".webm", ".avi", ".ts", ".m2ts", ".mpg"}) | _SOUNDS
 _FIELDS = frozenset(SubmitRequest.model_fields) - {"master_uri", "sound_uri"}
 _MOST_YAML_BYTES = 1 << 20
 
@@ -81,7 +82,7 @@ def masters_among(files: Sequence[Seen]) -> tuple[Dropped, ...]:
     found = []
     for one in sorted(files, key=lambda seen: seen.name):
         path = PurePosixPath(one.name)
-        if path.suffix.lower() not in _MASTERS or one.name.startswith(".") or one.size_bytes == 0:
+        if path.suffix.lower() not in MASTERS or one.name.startswith(".") or one.size_bytes == 0:
             continue
         sidecars = {kind: named.get(f"{path.stem}.{kind}.yaml") for kind in ("title", "audio")}
         if path.suffix.lower() in _SOUNDS and sidecars["title"] is None:

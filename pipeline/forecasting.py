@@ -10,13 +10,13 @@ from encoders.documents import EncodePlan
 from encoders.leases import Lease, LeaseBoard
 from pipeline import shelf
 from pipeline.installation import Installation
-from pipeline.loads import Estimate, Estimates, place_of
+from pipeline.loads import Estimate, Estimates
 from telecine.changes import OrderChange
 from telecine.errors import NotFound, TelecineError, Unavailable
 from telecine.forecast import Forecasts, Moved, TitleForecast, WhatIf
 from telecine.registry.backlog import Backlog, TitleBacklog
 from telecine.registry.history import WorkHistory
-from telecine.registry.queue import EncodeQueue
+from telecine.registry.queue import QUEUES, EncodeQueue
 from telecine.registry.records import Stage, TitleRecord
 from telecine.simulation import CONTROL, Floor, Load, alone_s, quantile, simulate
 from telecine.title import Priority
@@ -30,7 +30,6 @@ _JOBS_SIMULATED = 150_000
 _NOISE_S, _NOISE = 1.0, 0.01
 """A finish that moves by less, or by this share of the time until it, has not moved."""
 
-_QUEUES = ("cpu", "gpu")
 _NOT_STARTED = "0-not-started"
 
 
@@ -114,9 +113,9 @@ def note_remaining(place: Installation, title_id: str) -> None:
     """
     with contextlib.suppress(TelecineError):
         record = place.registry.title(title_id)
-        seen = _snapshot(place, [record])
-        load = seen.estimates[title_id].load
-        seconds = alone_s(load, seen.floor.slots) if load else None
+        _, slots, estimates = _estimated(place, [record])
+        load = estimates[title_id].load
+        seconds = alone_s(load, slots) if load else None
         if seconds is not None:
             place.registry.forecast({title_id: seconds})
 
@@ -146,31 +145,36 @@ def _ready(record: TitleRecord, now: datetime) -> TitleForecast:
 
 
 def _snapshot(place: Installation, records: Sequence[TitleRecord]) -> _Snapshot:
+    now, slots, estimates = _estimated(place, records)
+    floor = Floor(
+        {**slots, CONTROL: place.settings.control_slots},
+        WorkHistory(place.registry).failure_rate(),
+        share=place.settings.low_share,
+        turn=EncodeQueue(place.registry).turn(),
+    )
+    return _Snapshot(now, floor, estimates)
+
+
+def _estimated(
+    place: Installation, records: Sequence[TitleRecord]
+) -> tuple[datetime, dict[str, int], dict[str, Estimate]]:
+    """The moment, worker slots by queue, and what is left of each title."""
     now = datetime.now(UTC)
     backlogs = {record.title_id: Backlog(place.registry).of(record.title_id) for record in records}
     slots, leases = _workers(place, backlogs.values())
     estimates = Estimates(place, now, slots, leases)
-    return _Snapshot(
-        now=now,
-        floor=Floor(
-            {**slots, CONTROL: place.settings.control_slots},
-            WorkHistory(place.registry).failure_rate(),
-            share=place.settings.low_share,
-            turn=EncodeQueue(place.registry).turn(),
-        ),
-        estimates={record.title_id: estimates.of(record, backlogs[record.title_id]) for record in records},
-    )
+    return now, slots, {record.title_id: estimates.of(record, backlogs[record.title_id]) for record in records}
 
 
 def _workers(place: Installation, backlogs: Iterable[TitleBacklog | None]) -> tuple[dict[str, int], dict[str, Lease]]:
     """Slots by queue and leases of sent jobs; no slot where no Redis is or answers: nothing is promised."""
     sent = [job.digest for one in backlogs if one for job in one.left if job.sent_at is not None]
     if not place.settings.redis_url.get_secret_value():
-        return dict.fromkeys(_QUEUES, 0), {}
+        return dict.fromkeys(QUEUES, 0), {}
     with contextlib.suppress(Unavailable):
         board = LeaseBoard(place.settings.redis_url, place.settings.lease_s)
-        return {queue: board.slots(queue) for queue in _QUEUES}, board.leases(sent)
-    return dict.fromkeys(_QUEUES, 0), {}
+        return {queue: board.slots(queue) for queue in QUEUES}, board.leases(sent)
+    return dict.fromkeys(QUEUES, 0), {}
 
 
 def _forecasts(records: Sequence[TitleRecord], seen: _Snapshot) -> tuple[TitleForecast, ...]:
@@ -217,7 +221,7 @@ def _changed(record: TitleRecord, change: OrderChange) -> TitleRecord:
 
 
 def _replaced(seen: _Snapshot, records: Sequence[TitleRecord]) -> _Snapshot:
-    places = {record.title_id: place_of(record) for record in records}
+    places = {record.title_id: record.place for record in records}
     estimates = {
         title: replace(one, load=replace(one.load, place=places[title])) if one.load else one
         for title, one in seen.estimates.items()

@@ -3,7 +3,6 @@
 import secrets
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from urllib.parse import unquote, urlsplit
 
 import yaml
 from pydantic import ValidationError
@@ -12,6 +11,7 @@ from pipeline.workplace import Workplace
 from telecine.document import digest_of
 from telecine.errors import SourceRejected
 from telecine.soundmap import SoundMap
+from telecine.storage.keys import bucket_and_key
 
 __all__ = ["gather", "sound_files"]
 
@@ -23,11 +23,11 @@ def gather(place: Workplace, uris: Sequence[str]) -> tuple[Path, ...]:
     """
     found = []
     for uri in uris:
-        url = urlsplit(uri)
-        stored = place.open_bucket(url.netloc).head(unquote(url.path).lstrip("/"))
+        bucket, key = bucket_and_key(uri)
+        stored = place.open_bucket(bucket).head(key)
         if stored is None:
             raise SourceRejected(f"There is no {uri}, which was expected beside its master.")
-        found.append((url.netloc, stored))
+        found.append((bucket, stored))
     folder = place.work_dir / "gathered" / digest_of([(bucket, one.key, one.etag) for bucket, one in found])[:32]
     folder.mkdir(parents=True, exist_ok=True)
     paths = []

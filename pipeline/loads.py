@@ -15,13 +15,12 @@ from telecine.durations import Pool, Sample, pooled
 from telecine.errors import TelecineError
 from telecine.forecast import Basis
 from telecine.media import Probe
-from telecine.order import Place
 from telecine.registry.backlog import LeftJob, TitleBacklog
 from telecine.registry.history import WorkHistory
 from telecine.registry.records import Stage, TitleRecord
 from telecine.simulation import Load, Running, Step, Work
 
-__all__ = ["Estimate", "Estimates", "place_of"]
+__all__ = ["Estimate", "Estimates"]
 
 _BEFORE = (Stage.QUALIFY, Stage.PLAN)
 _AFTER = (Stage.ASSEMBLE, Stage.MEASURE, Stage.PACKAGE, Stage.VERIFY, Stage.PUBLISH, Stage.FILL)
@@ -35,18 +34,6 @@ class Estimate:
     load: Load | None
     jobs_left: int
     basis: Basis
-
-
-def place_of(record: TitleRecord) -> Place:
-    """A title's place in the order."""
-    return Place(
-        title_id=record.title_id,
-        priority=record.priority,
-        launch_at=record.launch_at,
-        submitted_at=record.created_at,
-        remaining_s=record.remaining_s,
-        held=record.held,
-    )
 
 
 @dataclass(slots=True)
@@ -70,7 +57,7 @@ class Estimates:
         steps_of = _Steps(self, record, extent_of(self.place, record))
         telling = _telling((cost, self._pool(cost)) for cost in known.costs_left or known.costs)
         load = Load(
-            place=place_of(record),
+            place=record.place,
             works=works,
             running=running,
             before=() if backlog else steps_of.waiting(_BEFORE),

@@ -6,14 +6,13 @@ from typing import Any
 import httpx
 from pydantic import Field
 
-from pipeline.airflow_api import AirflowApi
+from pipeline.airflow_api import DAG_ID, AirflowApi
 from telecine.document import Document, UtcTime
 from telecine.errors import NotFound, PreconditionFailed, TelecineError, Unavailable
 from telecine.settings import Settings
 
 __all__ = ["Question", "answer_question", "open_questions"]
 
-_DAG = "release_title"
 _TIMEOUT_S = 10
 
 
@@ -36,7 +35,7 @@ class Question(Document):
 def open_questions(settings: Settings) -> tuple[Question, ...]:
     """Every question of a release that nobody has answered, the oldest first. Raises Unavailable."""
     found = AirflowApi(settings).get(
-        f"/api/v2/dags/{_DAG}/dagRuns/~/hitlDetails", {"response_received": "false", "limit": "100"}
+        f"/api/v2/dags/{DAG_ID}/dagRuns/~/hitlDetails", {"response_received": "false", "limit": "100"}
     )
     questions = (_question(row) for row in found["hitl_details"])
     return tuple(question for question in questions if question.task_state not in {"failed", "skipped", "removed"})
@@ -52,7 +51,7 @@ def answer_question(
     Raises NotFound, PreconditionFailed when it was answered meanwhile, Unavailable.
     """
     path = (
-        f"/api/v2/dags/{_DAG}/dagRuns/{question.run_id}/taskInstances/{question.task_id}"
+        f"/api/v2/dags/{DAG_ID}/dagRuns/{question.run_id}/taskInstances/{question.task_id}"
         f"/{question.map_index}/hitlDetails"
     )
     # Airflow takes all fields of a question or none

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from pipeline import shelf, steps
 from pipeline.accessories import check_texts, identity
-from pipeline.airflow_api import AirflowApi
+from pipeline.airflow_api import DAG_ID, AirflowApi
 from pipeline.encoding import withdraw
 from pipeline.installation import Installation
 from pipeline.submission import is_current, is_rekeyed, new_run_id, request_from
@@ -108,7 +108,7 @@ def title_report(place: Installation, title_id: str) -> TitleReport:
 
 def _urls(place: Installation, record: TitleRecord) -> dict[str, str]:
     settings = place.settings
-    urls = {"Airflow": f"{settings.airflow_url}/dags/release_title"}
+    urls = {"Airflow": f"{settings.airflow_url}/dags/{DAG_ID}"}
     if record.live is None:
         return urls
     urls["Player"] = f"{settings.playback_url}/player/{record.title_id}"

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 
 from packagers.evidence.documents import EvidenceReport
 from pipeline import shelf
@@ -12,7 +11,6 @@ from pipeline.notices import tell
 from pipeline.release import submit_title
 from pipeline.verifying import evidence_key
 from profiles.load import load_profile
-from telecine.changes import Action, TitleChange
 from telecine.errors import NotFound
 from telecine.findings import SourceReport
 from telecine.publication import Package, Publication
@@ -53,13 +51,13 @@ def asked(place: Installation, title_id: str, run_id: str, review: Review) -> No
 
 def approved(place: Installation, title_id: str, *, who: str, why: str) -> None:
     """A person said yes."""
-    _write_down(place, title_id, "approve", who=who, why=why)
+    ChangeLog(place.registry).did(title_id, "approve", who=who, why=why)
 
 
 def rejected(place: Installation, title_id: str, *, who: str, why: str) -> str:
     """A person said no: the title ends, what is live stays live. Returns the sentence that says so."""
     sentence = f"{who} rejected it{f': {why}' if why else ', without a reason'}."
-    _write_down(place, title_id, "reject", who=who, why=why)
+    ChangeLog(place.registry).did(title_id, "reject", who=who, why=why)
     place.registry.fail(title_id, Stage.REJECTED, sentence)
     return sentence
 
@@ -73,7 +71,7 @@ def encode_again(place: Installation, request: SubmitRequest, profile: str, *, w
     record = place.registry.title(request.title_id)
     now = {"profile": profile, "priority": record.priority, "launch_at": record.launch_at}
     sentence = f"{who} had it encoded again with the profile {profile}{f': {why}' if why else ''}."
-    _write_down(place, request.title_id, "reject", who=who, why=sentence)
+    ChangeLog(place.registry).did(request.title_id, "reject", who=who, why=sentence)
     place.registry.fail(request.title_id, Stage.REJECTED, sentence)
     submit_title(place, json.loads(request.model_copy(update=now).model_dump_json()))
     return sentence
@@ -86,8 +84,3 @@ def _evidence(place: Installation, package: str) -> EvidenceReport | None:
     except NotFound:
         return None
     return EvidenceReport.model_validate_json(content)
-
-
-def _write_down(place: Installation, title_id: str, action: Action, *, who: str, why: str) -> None:
-    change = TitleChange(at=datetime.now(UTC), title_id=title_id, who=who, action=action, why=why)
-    ChangeLog(place.registry).record(change)

@@ -123,6 +123,11 @@ def examine(
     return SourceReport.model_validate_json(content)
 
 
+def qualified(place: Workplace, request: SubmitRequest) -> Probe:
+    """A master registered, inspected and found fit for its profile. Raises SourceRejected for one that is not."""
+    return qualify(place, inspect(place, register(place, request)), request.profile)
+
+
 def accept(report: SourceReport, master: Master) -> SourceReport:
     """The report, when nothing in it ends the title. Raises SourceRejected with every such finding."""
     if report.rejections:

@@ -22,6 +22,7 @@ from telecine.errors import MissingRequirement, NotFound, TelecineError, Unavail
 from telecine.log import get_logger
 from telecine.registry.changes import ChangeLog
 from telecine.registry.drops import BEING_STARTED, Drop, Drops
+from telecine.storage.keys import bucket_and_key
 
 __all__ = ["DropScan", "scan_drops"]
 
@@ -158,7 +159,8 @@ class _Scanner:
         url = urlsplit(sidecar.uri)
         if url.scheme == "file":
             return Path(unquote(url.path)).read_bytes()
-        return self._place.open_bucket(url.netloc).get_bytes(unquote(url.path).lstrip("/"))[0]
+        bucket, key = bucket_and_key(sidecar.uri)
+        return self._place.open_bucket(bucket).get_bytes(key)[0]
 
 
 def _in_folder(folder: Path) -> list[Seen]:

@@ -6,17 +6,16 @@ behind the first their share by ``is_shared`` and ``neediest``.
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from telecine.document import Document, UtcTime
 from telecine.title import Priority, TitleId
 
-__all__ = ["Line", "Place", "Urgency", "is_shared", "neediest", "slack_s", "urgency", "weight"]
+__all__ = ["Line", "Place", "Urgency", "is_shared", "neediest", "urgency", "weight"]
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _WEIGHED_FROM = datetime(2025, 1, 1, tzinfo=UTC)
 _CLASS_WEIGHT = 10_000_000
-_AMPLE_S = timedelta(days=36500).total_seconds()
 
 Urgency = tuple[int, datetime, float, datetime, str]
 
@@ -34,13 +33,6 @@ class Place(Document):
     submitted_at: UtcTime
     remaining_s: float | None = None
     held: bool = False
-
-
-def slack_s(place: Place, now: datetime) -> float:
-    """Seconds to spare until the launch, negative when it cannot be met; ample where nothing is due or known."""
-    if place.launch_at is None or place.remaining_s is None:
-        return _AMPLE_S
-    return (place.launch_at - now).total_seconds() - place.remaining_s
 
 
 def urgency(place: Place) -> Urgency:

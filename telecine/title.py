@@ -29,11 +29,6 @@ class Priority(StrEnum):
         """0 is served first (as Redis priorities count)."""
         return list(Priority).index(self)
 
-    @property
-    def weight(self) -> int:
-        """Larger is served first (as Airflow priority weights count)."""
-        return (1000, 100, 10, 1)[self.rank]
-
 
 class SubmitRequest(Document):
     """What a person gives to start a title."""

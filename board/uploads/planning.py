@@ -93,7 +93,7 @@ def plan_of(place: Installation, upload: Upload, profile: str) -> tuple[PlanRepo
     """
     request = request_from({"master_uri": uri_of_upload(place, upload), "profile": profile})
     try:
-        probe = steps.qualify(place, steps.inspect(place, steps.register(place, request)), profile)
+        probe = steps.qualified(place, request)
         plan = steps.plan(place, probe, profile)
     except SourceRejected as error:
         return PlanReport(state="refused", profile=profile, reasons=error.reasons), None
@@ -120,7 +120,7 @@ def with_outlook(settings: Settings, report: PlanReport, outlook: Outlook) -> Pl
 def findings_of(place: Installation, upload: Upload, profile: str) -> Findings:
     """Look at the whole master; the release's own examination is a look-up then. Raises SourceRejected."""
     request = request_from({"master_uri": uri_of_upload(place, upload), "profile": profile})
-    probe = steps.qualify(place, steps.inspect(place, steps.register(place, request)), profile)
+    probe = steps.qualified(place, request)
     report = steps.examine(place, probe, profile)
     return Findings(findings=report.findings, refused=bool(report.rejections))
 

@@ -5,6 +5,7 @@ from pathlib import PurePosixPath
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from board.uploads.schemas import Kind, StartRequest
+from pipeline.drop_rules import MASTERS
 from telecine.document import digest_of
 from telecine.errors import TelecineError
 from telecine.storage.multipart import MOST_PARTS
@@ -17,9 +18,7 @@ _LONGEST_NAME = 180
 _MIB = 1 << 20
 
 SUFFIXES: dict[Kind, frozenset[str]] = {
-    "master": frozenset(
-        {".mov", ".mp4", ".m4v", ".mxf", ".mkv", ".webm", ".avi", ".ts", ".m2ts", ".mpg", ".wav", ".flac", ".mka"}
-    ),
+    "master": MASTERS | {".mka"},
     "audio": frozenset({".yaml", ".yml", ".wav", ".w64", ".flac", ".mka", ".m4a", ".mp4", ".eac3", ".ec3", ".ac3"}),
     "subtitles": frozenset({".srt", ".vtt", ".ttml", ".xml", ".imsc", ".dfxp", ".scc"}),
 }

@@ -48,7 +48,7 @@ class UploadService:
 
     def view(self, caller: Caller, upload_id: str) -> UploadView:
         """An upload and the parts that are there."""
-        upload = self._own(caller, upload_id)
+        upload = self.own(caller, upload_id)
         if upload.state is not UploadState.UPLOADING:
             return UploadView(upload=upload)
         try:
@@ -63,7 +63,7 @@ class UploadService:
 
     def sign(self, caller: Caller, upload_id: str, numbers: tuple[int, ...]) -> SignedParts:
         """Addresses for parts. Raises UploadRefused for numbers it has not, or when it takes no more parts."""
-        upload = self._own(caller, upload_id)
+        upload = self.own(caller, upload_id)
         _require_open(upload)
         for number in numbers:
             if not 1 <= number <= upload.parts_total:
@@ -78,7 +78,7 @@ class UploadService:
 
     def complete(self, caller: Caller, upload_id: str, sha256: Sha256) -> Upload:
         """Put the parts together and have the whole checked. Again is fine. Raises UploadRefused when parts lack."""
-        upload = self._own(caller, upload_id)
+        upload = self.own(caller, upload_id)
         if upload.state in {UploadState.CHECKING, UploadState.READY}:
             return upload
         _require_open(upload)
@@ -93,13 +93,10 @@ class UploadService:
 
     def give_up(self, caller: Caller, upload_id: str) -> Upload:
         """Free what was uploaded. Idempotent."""
-        return _give_up(self, self._own(caller, upload_id), self._clock())
+        return _give_up(self, self.own(caller, upload_id), self._clock())
 
     def own(self, caller: Caller, upload_id: str) -> Upload:
         """The upload, when it is the caller's, or the caller is a manager. Raises NotFound."""
-        return self._own(caller, upload_id)
-
-    def _own(self, caller: Caller, upload_id: str) -> Upload:
         found = self.uploads.get(upload_id)
         if not self._mine(caller, found):
             message = f"There is no upload {upload_id}."  # nor that there is one of somebody else

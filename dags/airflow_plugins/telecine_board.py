@@ -6,8 +6,9 @@ from typing import Any
 from airflow.api_fastapi.core_api.security import bearer_scheme, get_user
 from airflow.plugins_manager import AirflowPlugin
 from fastapi import HTTPException, Request
+from telecine_roles import role_of
 
-from board.access import Caller, Role
+from board.access import Caller
 from board.app import create_app
 from pipeline.installation import Installation, open_installation
 from telecine.settings import load_settings
@@ -15,9 +16,6 @@ from telecine.settings import load_settings
 __all__ = ["TelecineBoard", "identify"]
 
 PREFIX = "/telecine"
-
-ROLES: dict[str, Role] = {"VIEWER": "viewer", "USER": "ops", "OP": "manager", "ADMIN": "manager"}
-"""Roles of Airflow's simple auth manager, and what each may do here."""
 
 
 @lru_cache(maxsize=1)
@@ -36,7 +34,7 @@ async def identify(request: Request) -> Caller | None:
     except HTTPException:
         return None  # no token, or one that is no good: sign in
     name = user.get_name()
-    role = ROLES.get(str(getattr(user, "role", None) or "").upper())
+    role = role_of(user)
     if role is None:
         raise HTTPException(403, f"The user {name} of Airflow has no role on the release board.")
     return Caller(name=name, role=role)

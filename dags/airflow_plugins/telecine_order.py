@@ -10,15 +10,13 @@ from airflow.utils.session import create_session
 from airflow.utils.state import TaskInstanceState
 from fastapi import Depends, FastAPI, HTTPException
 from sqlalchemy import or_, update
+from telecine_roles import role_of
 
 from telecine.order import weight
 from telecine.registry.repository import Registry
 from telecine.settings import load_settings
 
 __all__ = ["TelecineOrder"]
-
-MAY = {"OP", "ADMIN"}
-"""Roles of Airflow's simple auth manager that may change the order."""
 
 app = FastAPI(title="Order of titles", docs_url=None, redoc_url=None, openapi_url=None)
 
@@ -31,7 +29,7 @@ def registry() -> Registry:
 
 def release_manager(user: GetUserDep) -> Any:
     """Airflow's user, where it may change the order."""
-    if str(getattr(user, "role", None) or "").upper() not in MAY:
+    if role_of(user) != "manager":
         raise HTTPException(403, f"The user {user.get_name()} may not change the order of titles.")
     return user
 

@@ -7,6 +7,7 @@ from airflow.providers.common.compat.sdk import conf
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Param
 from airflow.sdk.exceptions import AirflowFailException
+from telecine_roles import ROLES
 from telecine_tasks import Release, final_errors, release_of, wait_while_held
 
 from pipeline import review
@@ -14,8 +15,6 @@ from pipeline.gates import APPROVE, OPTIONS, REENCODE, Review
 from telecine.settings import load_settings
 
 __all__ = ["LaunchGate", "PackageGate"]
-
-MANAGERS = {"OP", "ADMIN"}
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +33,7 @@ def _approvers() -> list[str]:
     if named or not conf.get("core", "auth_manager", fallback="").endswith(".SimpleAuthManager"):
         return named
     users = [user.strip().partition(":") for user in conf.get("core", "simple_auth_manager_users").split(",")]
-    return [name for name, _, role in users if role.upper() in MANAGERS]
+    return [name for name, _, role in users if ROLES.get(role.upper()) == "manager"]
 
 
 class Gate(HITLOperator):

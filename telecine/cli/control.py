@@ -7,27 +7,30 @@ import typer
 
 from telecine.changes import OrderChange
 from telecine.cli.output import Json, print_json, say
-from telecine.cli.titles import LaunchAt, this_user
+from telecine.cli.titles import LaunchAt, Title, this_user
 from telecine.errors import TelecineError
 from telecine.registry.records import TitleRecord
 from telecine.settings import load_settings
 from telecine.title import Priority
 
-__all__ = ["Title", "Why", "hold", "order_change", "prioritise", "resume", "this_user"]
+__all__ = ["NoLaunch", "Why", "hold", "order_change", "prioritise", "resume"]
 
-Title = Annotated[str, typer.Argument(help="Title id.")]
 Why = Annotated[str, typer.Option("--why", help="The reason, for the audit.")]
 Class = Annotated[Priority | None, typer.Option("--priority", help="The new class.")]
 NoLaunch = Annotated[bool, typer.Option("--no-launch", help="No launch time any more: live when ready.")]
 
 
-def order_change(priority: Priority | None, launch_at: datetime | None, *, no_launch: bool) -> OrderChange:
+def order_change(
+    priority: Priority | None, launch_at: datetime | None, *, no_launch: bool, held: bool | None = None
+) -> OrderChange:
     """What the options ask for; nothing given is nothing set. Raises TelecineError where they contradict."""
     if launch_at is not None and no_launch:
         raise TelecineError("Give either --launch-at or --no-launch.")
     given: dict[str, object] = {} if priority is None else {"priority": priority}
     if launch_at is not None or no_launch:
         given["launch_at"] = launch_at
+    if held is not None:
+        given["held"] = held
     return OrderChange.model_validate(given)
 
 

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from telecine.changes import OrderChange
+from telecine.cli.control import NoLaunch, order_change
 from telecine.cli.output import Json, print_json, say, table
+from telecine.cli.titles import LaunchAt, Title
 from telecine.errors import NotFound
 from telecine.forecast import TitleForecast, WhatIf
 from telecine.settings import load_settings
@@ -15,7 +16,6 @@ from telecine.title import Priority
 __all__ = ["forecast", "shown_seconds", "what_if"]
 
 _COLUMNS = ("Title", "Class", "Launch", "p50", "p90", "Slack", "Late", "Jobs left", "From")
-_FORMATS = ["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M%z", "%Y-%m-%d %H:%M%z"]
 
 
 def forecast(
@@ -38,19 +38,21 @@ def forecast(
 
 
 def what_if(
-    title: Annotated[str, typer.Argument(help="Title id.")],
+    title: Title,
     priority: Annotated[Priority | None, typer.Option(help="The class it would have.")] = None,
-    launch_at: Annotated[datetime | None, typer.Option(formats=_FORMATS, help="The launch it would have.")] = None,
+    launch_at: LaunchAt = None,
     *,
     hold: Annotated[bool | None, typer.Option("--hold/--resume", help="Whether it would be held.")] = None,
-    no_launch: Annotated[bool, typer.Option("--no-launch", help="Without a launch time.")] = False,
+    no_launch: NoLaunch = False,
     as_json: Json = False,
 ) -> None:
     """Which titles would be ready earlier or later if this one's place in the order changed. Changes nothing."""
     from pipeline.forecasting import what_if as simulated  # noqa: PLC0415 - keeps the other commands quick
     from pipeline.installation import open_installation  # noqa: PLC0415
 
-    change = _change(priority, launch_at, hold=hold, no_launch=no_launch)
+    change = order_change(priority, launch_at, no_launch=no_launch, held=hold)
+    if not change.model_fields_set:
+        raise typer.BadParameter("Say what would change: --priority, --launch-at, --no-launch, --hold or --resume.")
     found = simulated(open_installation(load_settings()), title, change)
     if as_json:
         print_json(found)
@@ -69,18 +71,6 @@ def shown_seconds(seconds: float | None) -> str | None:
     if hours:
         return f"{sign}{hours} h {minutes:02d} min"
     return f"{sign}{minutes} min {left:02d} s" if minutes else f"{sign}{left} s"
-
-
-def _change(
-    priority: Priority | None, launch_at: datetime | None, *, hold: bool | None, no_launch: bool
-) -> OrderChange:
-    given: dict[str, Priority | datetime | bool | None] = {"priority": priority, "launch_at": launch_at, "held": hold}
-    wanted: dict[str, object] = {name: value for name, value in given.items() if value is not None}
-    if no_launch:
-        wanted["launch_at"] = None
-    if not wanted:
-        raise typer.BadParameter("Say what would change: --priority, --launch-at, --no-launch, --hold or --resume.")
-    return OrderChange.model_validate(wanted)
 
 
 def _row(one: TitleForecast) -> tuple[object, ...]:

@@ -6,14 +6,13 @@ from typing import Annotated
 import typer
 
 from telecine.cli.output import Json, console, print_json, say, table
+from telecine.cli.titles import Title
 from telecine.errors import TelecineError
 from telecine.settings import load_settings
 
 __all__ = ["app"]
 
 app = typer.Typer(help="Content keys and the master key: list, rekey, rotate, export, import.", no_args_is_help=True)
-
-Title = Annotated[str, typer.Argument(help="Title id.")]
 
 
 @app.command("list")

@@ -1,12 +1,12 @@
 """``submit``, ``titles``, ``show``."""
 
 import getpass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from telecine.changes import Action, TitleChange
+from telecine.changes import Action
 from telecine.cli.output import Json, console, print_json, say, table
 from telecine.errors import TelecineError
 from telecine.registry.records import Stage, TitleRecord
@@ -24,6 +24,7 @@ __all__ = [
     "PriorityOption",
     "ProfileName",
     "SoundOption",
+    "Title",
     "TitleOption",
     "cancel",
     "list_titles",
@@ -39,6 +40,7 @@ __all__ = [
 Master = Annotated[
     str, typer.Argument(help="Path or address of the master: /path/file.mov, s3://bucket/key, https://…")
 ]
+Title = Annotated[str, typer.Argument(help="Title id.")]
 TitleOption = Annotated[str | None, typer.Option("--title", help="Title id; made of the name when not given.")]
 Name = Annotated[str | None, typer.Option("--name", help="What viewers see; made of the file name when not given.")]
 ProfileName = Annotated[str, typer.Option("--profile", help="Profile of the catalogue.")]
@@ -122,7 +124,7 @@ def list_titles(*, as_json: Json = False) -> None:
     table("Titles", ["Title", "Priority", "Launch", "Stage", "Chunks", "Live version", "Problem"], rows)
 
 
-def show(title: Annotated[str, typer.Argument(help="Title id.")], *, as_json: Json = False) -> None:
+def show(title: Title, *, as_json: Json = False) -> None:
     """One title: where it stands, what was made, where it plays."""
     from pipeline.installation import open_installation  # noqa: PLC0415
     from pipeline.release import title_report  # noqa: PLC0415 - keeps the other commands quick
@@ -134,7 +136,7 @@ def show(title: Annotated[str, typer.Argument(help="Title id.")], *, as_json: Js
     print_report(report.record, report.renditions, report.kids, report.urls)
 
 
-def cancel(title: Annotated[str, typer.Argument(help="Title id.")], *, as_json: Json = False) -> None:
+def cancel(title: Title, *, as_json: Json = False) -> None:
     """Stop a title that is under way: encoders end at once, what was encoded is kept, what is live stays live."""
     from pipeline.installation import open_installation  # noqa: PLC0415
     from pipeline.release import cancel_title  # noqa: PLC0415 - keeps the other commands quick
@@ -149,7 +151,7 @@ def cancel(title: Annotated[str, typer.Argument(help="Title id.")], *, as_json: 
 
 
 def retry(
-    title: Annotated[str, typer.Argument(help="Title id.")],
+    title: Title,
     *,
     wait: Annotated[bool, typer.Option("--wait", help="Show the progress and return when the title is live.")] = False,
     as_json: Json = False,
@@ -175,8 +177,7 @@ def note(place: "Installation", title_id: str, action: Action) -> None:
     """Write down who did what from the command line."""
     from telecine.registry.changes import ChangeLog  # noqa: PLC0415 - keeps the other commands quick
 
-    change = TitleChange(at=datetime.now(UTC), title_id=title_id, who=this_user(), action=action)
-    ChangeLog(place.registry).record(change)
+    ChangeLog(place.registry).did(title_id, action, who=this_user())
 
 
 def this_user() -> str:

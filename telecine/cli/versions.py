@@ -1,17 +1,16 @@
 """``versions``, ``rollback``, ``retire``: what of a title is kept, and which of it viewers get."""
 
-import getpass
 from typing import Annotated
 
 import typer
 
+from telecine.cli.control import Why
 from telecine.cli.output import Json, print_json, say, table
+from telecine.cli.titles import Title, this_user
 from telecine.settings import load_settings
 from telecine.versions import VersionRecord
 
 __all__ = ["retire", "rollback", "versions"]
-
-Title = Annotated[str, typer.Argument(help="Title id.")]
 
 
 def versions(title: Title, *, as_json: Json = False) -> None:
@@ -42,7 +41,7 @@ def versions(title: Title, *, as_json: Json = False) -> None:
 def rollback(
     title: Title,
     version: Annotated[str | None, typer.Argument(help="A kept version; left out: the one live before.")] = None,
-    why: Annotated[str, typer.Option("--why", help="The reason, for the audit.")] = "",
+    why: Why = "",
     *,
     fill: Annotated[bool, typer.Option("--fill", help="Fill edges that lost the version first.")] = False,
     as_json: Json = False,
@@ -54,7 +53,7 @@ def rollback(
     place = open_installation(load_settings())
     if fill and version is not None:
         kept.refill(place, title, version)
-    pointer = kept.roll_back(place, title, version, who=f"cli:{getpass.getuser()}", why=why)
+    pointer = kept.roll_back(place, title, version, who=this_user(), why=why)
     if as_json:
         print_json(pointer)
     else:

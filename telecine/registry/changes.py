@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from telecine.changes import OrderChange, TitleChange
+from telecine.changes import Action, OrderChange, TitleChange
 from telecine.errors import NotFound, TelecineError
 from telecine.registry.models import ChangeRow, TitleRow
 from telecine.registry.records import Stage, TitleRecord
@@ -25,6 +25,10 @@ class ChangeLog:
         """Append one change."""
         with self._registry.transaction() as session:
             append(session, change)
+
+    def did(self, title_id: str, action: Action, *, who: str, why: str = "") -> None:
+        """Append what somebody did now."""
+        self.record(TitleChange(at=datetime.now(UTC), title_id=title_id, who=who, action=action, why=why))
 
     def changes(self, title: str | None = None, limit: int = 100) -> tuple[TitleChange, ...]:
         """The newest ``limit`` changes, of one title or of all, the newest first."""

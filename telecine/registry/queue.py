@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 from pydantic import Field
-from sqlalchemy import Row, Select, delete, func, select, update
+from sqlalchemy import ColumnElement, Row, Select, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -19,9 +19,9 @@ from telecine.registry.records import JobRecord, JobState
 from telecine.registry.repository import Registry
 from telecine.title import Priority
 
-__all__ = ["EncodeQueue", "NewJob", "QueuedJob", "Tally", "new_holder", "raise_for_failed"]
+__all__ = ["QUEUES", "EncodeQueue", "NewJob", "QueuedJob", "Tally", "new_holder", "raise_for_failed"]
 
-_QUEUES = ("cpu", "gpu")
+QUEUES = ("cpu", "gpu")
 _COLUMNS = tuple(getattr(JobRow, name) for name in JobRecord.model_fields)
 """What a job is judged by: all but its body."""
 
@@ -303,14 +303,14 @@ def _place(row: tuple[Any, ...]) -> Place:
 def _tried(session: Session, titles: Sequence[str] | Select[str]) -> Sequence[Row[Any]]:
     """Open jobs that were sent before: they run, wait in the broker, or wait here for another attempt."""
     is_open = JobRow.state.in_([JobState.WAITING, JobState.SENT])
-    mine = JobRow.title_id.in_(titles) & is_open & JobRow.queue.in_(_QUEUES) & (JobRow.sends > 0)
+    mine = JobRow.title_id.in_(titles) & is_open & JobRow.queue.in_(QUEUES) & (JobRow.sends > 0)
     return session.execute(select(*_COLUMNS).where(mine)).all()
 
 
 def _waiting(session: Session, line: Line, most: int | None) -> list[Row[Any]]:
     """The first ``most`` of each queue that were never sent, and the first of the neediest title."""
     found: list[Row[Any]] = []
-    for queue in _QUEUES:
+    for queue in QUEUES:
         mine: list[Row[Any]] = []
         behind: int | None = None
         for place in _having(session, queue, line):
@@ -338,17 +338,19 @@ def _having(session: Session, queue: str, places: Iterable[Place]) -> Iterator[P
     """Those with new jobs in the queue, in their order: thousands of titles are asked of in a few questions."""
     left, size = iter(places), _FIRST_ASKED
     while asked := list(islice(left, size)):
-        new = (JobRow.state == JobState.WAITING) & (JobRow.queue == queue) & (JobRow.sends == 0)
-        has = select(JobRow.digest).where(JobRow.title_id == TitleRow.title_id, new).exists()
+        has = select(JobRow.digest).where(JobRow.title_id == TitleRow.title_id, _is_new(queue)).exists()
         mine = TitleRow.title_id.in_([place.title_id for place in asked])
         found = set(session.scalars(select(TitleRow.title_id).where(mine, has)))
         yield from (place for place in asked if place.title_id in found)
         size = min(size * 8, _MOST_ASKED)
 
 
+def _is_new(queue: str) -> ColumnElement[bool]:
+    return (JobRow.state == JobState.WAITING) & (JobRow.queue == queue) & (JobRow.sends == 0)
+
+
 def _first_waiting(session: Session, title_id: str, queue: str, most: int | None) -> Sequence[Row[Any]]:
-    new = (JobRow.state == JobState.WAITING) & (JobRow.queue == queue) & (JobRow.sends == 0)
-    query = select(*_COLUMNS).where(JobRow.title_id == title_id, new).order_by(JobRow.position).limit(most)
+    query = select(*_COLUMNS).where(JobRow.title_id == title_id, _is_new(queue)).order_by(JobRow.position).limit(most)
     return session.execute(query).all()
 
 

@@ -3,6 +3,7 @@
 from enum import StrEnum
 
 from telecine.document import Document, Sha256, UtcTime
+from telecine.order import Place
 from telecine.publication import Pointer
 from telecine.title import Priority, TitleId
 
@@ -60,6 +61,18 @@ class TitleRecord(Document):
     updated_at: UtcTime
     held: bool = False
     remaining_s: float | None = None
+
+    @property
+    def place(self) -> Place:
+        """Its place in the order."""
+        return Place(
+            title_id=self.title_id,
+            priority=self.priority,
+            launch_at=self.launch_at,
+            submitted_at=self.created_at,
+            remaining_s=self.remaining_s,
+            held=self.held,
+        )
 
 
 class JobState(StrEnum):

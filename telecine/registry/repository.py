@@ -17,7 +17,7 @@ from telecine.order import Place
 from telecine.publication import Pointer
 from telecine.registry.models import TitleRow
 from telecine.registry.records import Stage, TitleRecord
-from telecine.title import Priority, SubmitRequest
+from telecine.title import SubmitRequest
 
 __all__ = ["Registry", "record_of"]
 
@@ -126,16 +126,7 @@ class Registry:
         """The place in the order of the title a run works on; None when it works on none."""
         with self.transaction() as session:
             row = session.scalars(select(TitleRow).where(TitleRow.run_id == run_id)).first()
-            if row is None:
-                return None
-            return Place(
-                title_id=row.title_id,
-                priority=Priority(row.priority),
-                launch_at=row.launch_at,
-                submitted_at=row.created_at,
-                remaining_s=row.remaining_s,
-                held=row.held,
-            )
+            return record_of(row).place if row is not None else None
 
     def forecast(self, remaining_s: dict[str, float]) -> None:
         """Wall seconds that titles still need when served first, by title id: what their slack is reckoned by."""

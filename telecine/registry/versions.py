@@ -46,12 +46,6 @@ class VersionLedger:
             live = _live_version(session, title_id)
             return tuple(_record(row, live) for row in session.scalars(newest))
 
-    def titles(self) -> tuple[str, ...]:
-        """Titles that have a version which is not retired."""
-        found = select(VersionRow.title_id).where(VersionRow.retired_at.is_(None)).distinct()
-        with self._registry.transaction() as session:
-            return tuple(sorted(session.scalars(found)))
-
     def add(self, found: Iterable[VersionRecord]) -> None:
         """Write down versions that are not known yet; those that are stay as they are."""
         with self._registry.transaction() as session:

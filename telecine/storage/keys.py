@@ -2,11 +2,12 @@
 
 import hashlib
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from telecine.document import Sha256
 from telecine.errors import TelecineError
 
-__all__ = ["checked_key", "sha256_of_file"]
+__all__ = ["bucket_and_key", "checked_key", "sha256_of_file"]
 
 _BLOCK = 1024 * 1024
 
@@ -18,6 +19,12 @@ def checked_key(key: str) -> str:
         message = f"'{key}' is not a valid object key: it must be relative, without empty, '.' or '..' parts."
         raise TelecineError(message)
     return key
+
+
+def bucket_and_key(uri: str) -> tuple[str, str]:
+    """Of ``s3://bucket/key``, the key unquoted; either is empty where the address lacks it."""
+    parts = urlsplit(uri)
+    return parts.netloc, unquote(parts.path).lstrip("/")
 
 
 def sha256_of_file(path: Path) -> Sha256:

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 import pytest
 from sqlalchemy import update
 
-from pipeline.lateness import tell_of_late_titles
-from pipeline.notices import deliver, tell
+from pipeline.notices import deliver, tell, tell_late
 from telecine.errors import MissingRequirement
+from telecine.forecast import Forecasts, TitleForecast
 from telecine.registry.models import NoticeRow, TitleRow
 from telecine.registry.notices import Outbox
 from telecine.registry.records import Stage
@@ -79,8 +79,29 @@ def test_nothing_is_posted_unsigned(registry, receiver):
     assert receiver.got == []
 
 
-def test_a_late_title_is_told_of_once_a_launch_time(registry, monkeypatch):
-    monkeypatch.setattr("pipeline.lateness.find_spec", lambda _: None)
+def forecasts(registry):
+    """Each title under way alone in the queue: what it still needs is when it is ready."""
+    now, found = datetime.now(UTC), []
+    for record in registry.titles():
+        ready = now + timedelta(seconds=record.remaining_s or 0)
+        slack = (record.launch_at - ready).total_seconds()
+        if not record.stage.ended:
+            found.append(
+                TitleForecast(
+                    **record.model_dump(include={"title_id", "priority", "launch_at"}),
+                    p50=ready,
+                    p90=ready,
+                    work_s=1,
+                    remaining_s=1,
+                    jobs_left=1,
+                    basis="history",
+                    late_s=-slack if slack < 0 else None,
+                )
+            )
+    return Forecasts(made_at=now, slots={"cpu": 1}, titles=tuple(found))
+
+
+def test_a_late_title_is_told_of_once_a_launch_time(registry):
     place = place_of(registry, "")
     now = datetime.now(UTC)
     launch_at = now + timedelta(hours=1)
@@ -89,7 +110,7 @@ def test_a_late_title_is_told_of_once_a_launch_time(registry, monkeypatch):
     def moved(**values):
         with registry.transaction() as session:
             session.execute(update(TitleRow).values(**values))
-        return tell_of_late_titles(place), len(Outbox(registry).notices())
+        return tell_late(place, forecasts(registry)), len(Outbox(registry).notices())
 
     assert moved(remaining_s=600) == (0, 0)
     assert moved(remaining_s=7200) == (1, 1)

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telecine.order import Line, Place, is_shared, neediest, slack_s, urgency
+from telecine.order import Line, Place, is_shared, neediest, urgency
 from telecine.title import Priority
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -28,12 +28,6 @@ def test_class_comes_before_launch_launch_before_slack_and_slack_before_age():
         place("sooner", launch_at=NOW),
         place("critical", Priority.CRITICAL),
     ) == ["critical", "sooner", "much-work", "little-work", "old", "young"]
-
-
-def test_slack_is_what_is_left_of_the_time_to_the_launch_after_the_work():
-    due = place(launch_at=NOW + timedelta(hours=1), remaining_s=4000.0)
-    assert slack_s(due, NOW) == -400
-    assert slack_s(place(), NOW) > 1e9
 
 
 def test_a_share_of_a_twentieth_is_every_twentieth_turn():
