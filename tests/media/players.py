@@ -27,7 +27,10 @@ LIBRARIES = {
 }
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--mute-audio"]
 FLAGS += ["--autoplay-policy=no-user-gesture-required"]
-SRT = "1\n00:00:00,000 --> 00:00:05,000\nHello\n"
+SRT = "\n".join(
+    f"{n + 1}\n00:00:0{n // 2},{n % 2 * 5}00 --> 00:00:0{(n + 1) // 2},{(n + 1) % 2 * 5}00\nHello\n" for n in range(10)
+)
+"""Cues of half a second: shaka-player forgets, with what lies behind, every cue that only begins there."""
 BOX = """
 const COMMON = "1077efecc0b24d02ace33c1e52e2fb4b";
 const bytes = (hex) => hex.match(/../g).map((digits) => parseInt(digits, 16));

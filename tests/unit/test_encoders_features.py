@@ -3,7 +3,7 @@ from fractions import Fraction
 import pytest
 
 from encoders.documents import AudioJob, AudioOutput, Chunk
-from encoders.features import FEATURES_LENGTH, cost_of, megapixels
+from encoders.features import FEATURES_LENGTH, cost_of, megapixels, reading_s
 from profiles.models import AudioRung
 from telecine.media import AudioTrack
 from tests.unit.forecast_jobs import MASTER, rung, video
@@ -57,3 +57,20 @@ def test_sound_is_counted_in_seconds():
     job = AudioJob(digest="d", master=MASTER, track=track, start=0, duration=Fraction(90), outputs=(output,))
     cost = cost_of(job)
     assert (cost.features, cost.units, megapixels(job)) == ("audio/cpu/aac-2", 90, 0)
+
+
+def test_a_master_of_more_bits_costs_more_to_decode_and_arithmetic_coding_most():
+    job = video()
+    heavy = job.model_copy(update={"master": MASTER.model_copy(update={"size_bytes": 250_000_000})})
+    arithmetic = heavy.model_copy(update={"track": job.track.model_copy(update={"codec": "h264"})})
+    assert cost_of(job).nominal_s < cost_of(heavy).nominal_s < cost_of(arithmetic).nominal_s
+    assert reading_s(250_000_000, "h264") == pytest.approx(16, rel=0.01)
+
+
+def test_a_chunk_decodes_its_share_of_the_bits():
+    def job(frames):
+        made = video(frames=frames)
+        return made.model_copy(update={"master": MASTER.model_copy(update={"size_bytes": 10**9})})
+
+    half, whole = (cost_of(job(frames)).nominal_s for frames in (50, 99))
+    assert half < 0.6 * whole
