@@ -10,7 +10,7 @@ from profiles.models import VideoCodec
 from profiles.select import display_size
 from telecine.document import Document, digest_of
 
-__all__ = ["FEATURES_LENGTH", "Cost", "cost_of", "megapixels"]
+__all__ = ["FEATURES_LENGTH", "Cost", "cost_of", "megapixels", "reading_s"]
 
 FEATURES_LENGTH = 250
 _PIXELS = 1e6
@@ -20,6 +20,10 @@ _OVERHEAD_S = 0.8
 
 _DECODE, _TONE_MAP, _GPU = 0.004, 0.03, 0.004
 """Seconds a megapixel; of pictures decoded, tone-mapped, and encoded by NVENC."""
+
+_A_BIT, _A_BIT_INTRA = 8e-9, 2e-9
+"""Seconds a bit of the master that is decoded: arithmetic coding of long GOPs, and codecs of pictures each alone."""
+_INTRA = frozenset({"prores", "dnxhd", "mjpeg", "jpeg2000", "ffv1", "rawvideo", "v210"})
 
 _X26X = {
     "ultrafast": 0.006, "superfast": 0.009, "veryfast": 0.013, "faster": 0.02, "fast": 0.028,
@@ -62,6 +66,11 @@ def megapixels(job: VideoJob | AudioJob) -> float:
     return sum(map(_megapixels, job.outputs)) if isinstance(job, VideoJob) else 0.0
 
 
+def reading_s(size_bytes: float, codec: str) -> float:
+    """What decoding takes for so many bytes of this codec, beside what each picture takes: noise has more of them."""
+    return 8 * size_bytes * (_A_BIT_INTRA if codec in _INTRA else _A_BIT)
+
+
 def _video_features(job: VideoJob) -> str:
     codecs = "+".join(sorted({f"{out.rung.codec}-{_preset(out)}" for out in job.outputs}))
     shown = "hdr" if needs_tone_map(job.track) else "sdr"
@@ -81,7 +90,8 @@ def _video_s(job: VideoJob) -> float:
     if needs_tone_map(job.track):
         mapped = [_megapixels(out) for out in job.outputs if not keeps_hdr(job.track, out.rung)]
         picture += _TONE_MAP * max(mapped, default=0.0)
-    return _OVERHEAD_S + picture * job.chunk.frames
+    share = job.chunk.frames / max(job.track.packets, job.chunk.frames)
+    return _OVERHEAD_S + picture * job.chunk.frames + reading_s(job.master.size_bytes * share, job.track.codec)
 
 
 def _megapixels(output: VideoOutput) -> float:

@@ -1,6 +1,6 @@
 """What is left of each title, as the simulation takes it: jobs of its queue or plan, stages before and after."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -24,6 +24,9 @@ __all__ = ["Estimate", "Estimates"]
 
 _BEFORE = (Stage.QUALIFY, Stage.PLAN)
 _AFTER = (Stage.ASSEMBLE, Stage.MEASURE, Stage.PACKAGE, Stage.VERIFY, Stage.PUBLISH, Stage.FILL)
+_TASKS = {Stage.ASSEMBLE: 2, Stage.PUBLISH: 2}
+_LAST_TASKS = 2
+"""Control tasks a stage stands for, where not one: the end of the encode, the gates and the launch are tasks too."""
 _ENOUGH = 20
 
 
@@ -191,9 +194,14 @@ class _Steps:
     record: TitleRecord
     extent: Extent
 
-    def waiting(self, stages: Iterable[Stage], joins: Stage | None = None) -> tuple[Step, ...]:
+    def waiting(self, stages: Sequence[Stage], joins: Stage | None = None) -> tuple[Step, ...]:
         return tuple(
-            self._step(stage, joins=stage is joins and self._examined() is None, runs=stage is self.record.stage)
+            self._step(
+                stage,
+                joins=stage is joins and self._examined() is None,
+                runs=stage is self.record.stage,
+                tasks=_TASKS.get(stage, 1) + (_LAST_TASKS if joins and stage is stages[-1] else 0),
+            )
             for stage in stages
             if stage is self.record.stage or not reached(self.record, stage)
         )
@@ -207,10 +215,10 @@ class _Steps:
     def _examined(self) -> str | None:
         return self.record.documents.get("SourceReport")
 
-    def _step(self, stage: str, *, joins: bool, runs: bool) -> Step:
+    def _step(self, stage: str, *, joins: bool, runs: bool, tasks: int = 1) -> Step:
         pool = self.estimates.pool(stage_features(stage), self.record.title_id)
         elapsed_s = (self.estimates.now - self.record.updated_at).total_seconds() if runs else None
         size = stage_nominal_s(stage, self.extent)
-        handover = 0.0 if runs else self.estimates.place.settings.control_handover_s
+        handover = (tasks - runs) * self.estimates.place.settings.control_handover_s
         ratios = tuple(ratio + handover / size for ratio in pool.ratios)
         return Step(size, ratios, None if elapsed_s is None else max(0.0, elapsed_s), joins)

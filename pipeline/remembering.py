@@ -1,12 +1,14 @@
 """Writing down what jobs and stages took: the history that forecasts are made of."""
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from encoders.documents import EncodePlan, job_adapter
-from encoders.features import cost_of, megapixels
+from encoders.documents import AudioJob, EncodePlan, VideoJob, job_adapter
+from encoders.features import cost_of, megapixels, reading_s
 from encoders.leases import JobResult
+from encoders.sampling import choose_sampling
 from pipeline import shelf
 from pipeline.installation import Installation
 from telecine.document import Document
@@ -44,6 +46,10 @@ _NOT_WORK = frozenset({Stage.ENCODE, Stage.GO_LIVE})
 _BASE_S, _A_FRAME, _A_MEGAPIXEL = 1.5, 0.0002, 0.0005
 _FRAME_S: dict[str, float] = {Stage.MEASURE: 0.004, Stage.VERIFY: 0.004, EXAMINE: 0.01, Stage.INSPECT: 0.0005}
 """Seconds for each frame and megapixel of stages that decode pictures; all rough, history corrects them."""
+_BEFORE_JOIN_S = 5.0
+"""Seconds decoded to see the pictures of a join: back to the key frame before it."""
+_READ_WHOLE = frozenset({Stage.MEASURE, EXAMINE})
+"""Stages that decode the master."""
 
 
 def chunks_remembered(registry: Registry) -> Callable[[Mapping[str, JobResult]], None]:
@@ -80,26 +86,45 @@ def reached(record: TitleRecord, stage: Stage) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """How much picture a title has: frames, and megapixels of one picture in all renditions together."""
+    """How much picture a title has.
+
+    ``megapixels``: of one picture in all renditions together; ``reading_s``: what decoding its master takes for its
+    bits; ``measured``: how much of it is decoded for its quality and to look at its joins, 1 being the whole once.
+    """
 
     frames: int
     megapixels: float
+    reading_s: float = 0.0
+    measured: float = 1.0
 
 
 def extent_of(place: Installation, record: TitleRecord) -> Extent:
     """Of its jobs, else of its plan or master; of none while nothing is known."""
     backlog = Backlog(place.registry).of(record.title_id) if reached(record, Stage.ENCODE) else None
     if backlog is not None:
-        shown = {megapixels(job_adapter.validate_json(body)) for body in backlog.shown.values()}
-        return Extent(backlog.units, sum(shown))
+        return _extent(place, (job_adapter.validate_json(body) for body in backlog.shown.values()), backlog.units)
     plan = document_of(place, record, EncodePlan)
     if plan is not None:
-        return Extent(plan.total_frames, sum({megapixels(job) for job in plan.jobs}))
+        return _extent(place, plan.jobs, plan.total_frames)
     probe = document_of(place, record, Probe)
     if probe is None or not probe.video:
         return Extent(0, 0.0)
     track = probe.video[0]
-    return Extent(track.packets, track.width * track.height / 1e6)
+    read_s = reading_s(probe.master.size_bytes, track.codec)
+    return Extent(track.packets, track.width * track.height / 1e6, read_s)
+
+
+def _extent(place: Installation, jobs: Iterable[VideoJob | AudioJob], frames: int) -> Extent:
+    pictures = [job for job in jobs if isinstance(job, VideoJob)]
+    if not pictures or not frames:
+        return Extent(frames, 0.0)
+    first = pictures[0]
+    rate = first.frame_rate.fraction
+    windows = choose_sampling(0, frames, rate, place.settings.vmaf_subsample).windows
+    joined = (math.ceil(frames / first.chunk.frames) - 1) * _BEFORE_JOIN_S * float(rate)
+    measured = (sum(end - start for start, end in windows) + joined) / frames
+    read_s = reading_s(first.master.size_bytes, first.track.codec)
+    return Extent(frames, sum({megapixels(job) for job in pictures}), read_s, measured)
 
 
 def document_of(place: Installation, record: TitleRecord, kind: type[D]) -> D | None:
@@ -116,7 +141,8 @@ def stage_features(stage: str) -> str:
 def stage_nominal_s(stage: str, extent: Extent) -> float:
     """What a stage is reckoned to take."""
     picture = _FRAME_S.get(stage, _A_MEGAPIXEL) * extent.megapixels
-    return _BASE_S + extent.frames * (_A_FRAME + picture)
+    whole = extent.frames * (_A_FRAME + picture) + (extent.reading_s if stage in _READ_WHOLE else 0.0)
+    return _BASE_S + whole * (extent.measured if stage == Stage.MEASURE else 1.0)
 
 
 def remember_stage(place: Installation, title_id: str, stage: str, seconds: float) -> None:
