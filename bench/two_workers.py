@@ -3,9 +3,10 @@
     .venv/bin/python bench/two_workers.py CLIP [--profile standard] [--chunk-seconds 6] [--rounds 1]
 
 Real Celery workers (one slot each, pinned to a core), a real Redis and a real S3 server (SeaweedFS); the dispatcher
-runs here as in the encode task's trigger. Each measurement encodes into a bucket of its own, so nothing is reused; time
-runs from the first tick to the last chunk, workers being up. The load of the machine before and after is printed with
-it: on a busy machine two workers cannot have two cores.
+runs here as in the encode task's trigger. Each measurement encodes into a bucket of its own, so nothing is reused;
+time runs from the first tick to the last chunk, workers being up. Slots that are not at work are ours: dispatch, and
+the wait of one worker for the other's last chunk. Jobs that take longer beside one another than alone are the
+machine's: its cores share caches, memory and whatever else runs; the load before and after is printed for that.
 """
 
 import argparse
@@ -17,6 +18,8 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+from sqlalchemy import func, select
+
 from encoders.leases import LeaseBoard
 from encoders.queue import app
 from encoders.work import toolchain
@@ -24,6 +27,7 @@ from pipeline.encoding import QueuedEncode
 from pipeline.installation import open_installation
 from pipeline.make import plan_only
 from pipeline.submission import request_from
+from telecine.registry.models import ChunkRow
 from telecine.settings import load_settings
 from tests.contract.conftest import redis_server, seaweedfs
 
@@ -39,7 +43,7 @@ def worker(number, core, environment, log):
 
 
 def encoded(plan, settings, board, count):
-    """Wall seconds in which ``count`` workers that are up encode a plan."""
+    """Wall seconds in which ``count`` workers that are up encode a plan, and the slot seconds of all its jobs."""
     place = open_installation(settings)
     place.work.ensure_bucket()
     title = f"bench-{count}"
@@ -53,7 +57,9 @@ def encoded(plan, settings, board, count):
         encode.tick()
         progress = encode.progress()
         if progress.chunks_done == progress.chunks_total:
-            return time.monotonic() - began
+            wall = time.monotonic() - began
+            with place.registry.transaction() as session:
+                return wall, session.scalar(select(func.sum(ChunkRow.seconds)))
         time.sleep(ROUND_S)
 
 
@@ -74,7 +80,7 @@ def main():
             server.ready()
         redis, s3 = servers
         for number in range(1, options.rounds + 1):
-            walls = {}
+            walls, busy = {}, {}
             for count in (1, 2) if number % 2 else (2, 1):
                 settings, environment = installation(folder / f"{number}-{count}", redis, s3, f"bench-{number}-{count}")
                 settings = settings.model_copy(update={"chunk_seconds": options.chunk_seconds})
@@ -84,18 +90,22 @@ def main():
                     load = os.getloadavg()[0]
                     workers = [worker(n, cores[n], environment, log) for n in range(count)]
                     try:
-                        walls[count] = encoded(plan, settings, LeaseBoard(redis.url, 15), count)
+                        walls[count], busy[count] = encoded(plan, settings, LeaseBoard(redis.url, 15), count)
                     finally:
                         for child in workers:
                             child.terminate()
                             child.wait()
                 print(
-                    f"round {number}: {count} worker(s), {len(plan.jobs)} jobs: {walls[count]:.1f} s "
+                    f"round {number}: {count} worker(s), {len(plan.jobs)} jobs: {walls[count]:.1f} s, "
+                    f"slots at work {100 * busy[count] / (count * walls[count]):.1f} % of it "
                     f"(load before {load:.1f}, after {os.getloadavg()[0]:.1f})",
                     flush=True,
                 )
                 time.sleep(11)  # until the board has forgotten these workers
             print(f"round {number}: two workers are {walls[1] / walls[2]:.2f} times as fast as one; {toolchain()}")
+            print(
+                f"round {number}: beside one another the same jobs took {busy[2] / busy[1]:.3f} times as long as alone"
+            )
 
 
 def installation(data, redis, s3, bucket):
