@@ -12,8 +12,11 @@ from starlette.types import Receive, Scope, Send
 
 from board.documents import BoardState
 from telecine.errors import TelecineError
+from telecine.log import get_logger
 
 __all__ = ["Change", "EventStream", "Watch"]
+
+_log = get_logger("board")
 
 _EVERY_S = 1.0
 _HEARTBEAT_S = 10.0
@@ -77,11 +80,18 @@ class Watch:
         try:
             state = self._look()
         except TelecineError as error:
-            said = json.dumps({"detail": str(error)})
-            return Change(_digest(said), "trouble", said)
+            return _trouble(str(error))
+        except Exception as error:  # noqa: BLE001 - one failed look must not end all looks: the page would show what was
+            _log.error("board.failed", path="events", error=type(error).__name__)
+            return _trouble("The board met a fault of its own; it is logged.")
         # when the forecast was made says nothing of any title
         named = state.model_dump_json(exclude={"forecast_at"})
         return Change(_digest(named), "titles", state.model_dump_json(exclude_defaults=True))
+
+
+def _trouble(detail: str) -> Change:
+    said = json.dumps({"detail": detail})
+    return Change(_digest(said), "trouble", said)
 
 
 def _digest(text: str) -> str:

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Annotated, cast
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from board.access import Caller, needs
 from board.documents import BoardState, Me, TitleCard, VersionView, WhatIfWish
@@ -13,8 +13,11 @@ from board.events import EventStream
 from board.problems import Problem
 from board.service import Desk
 from pipeline.poster import poster
+from playback.entitlements import Entitlement
+from playback.tokens import user_token
 from profiles.load import known_profiles
 from telecine.changes import TitleChange
+from telecine.errors import MissingRequirement
 from telecine.forecast import Forecasts, WhatIf
 from telecine.registry.records import Stage
 from telecine.title import TITLE_ID_PATTERN, Priority
@@ -31,6 +34,8 @@ Viewer = Annotated[Caller, Depends(needs("viewer"))]
 At = Annotated[Desk, Depends(desk_of)]
 Known = Annotated[str, Path(pattern=TITLE_ID_PATTERN, description="title id")]
 Limit = Annotated[int, Query(ge=1, le=1000)]
+
+_PLAYS_S = 4 * 3600  # a film, and the pauses of whoever looks at it
 
 router = APIRouter(prefix="/api/v1", dependencies=[Depends(needs("viewer"))])
 
@@ -83,6 +88,21 @@ def poster_frame(title_id: Known, desk: At) -> Response:
         raise Problem(HTTPStatus.NOT_FOUND, "no-poster", f"There is no picture of {title_id} yet.")
     headers = {"Cache-Control": "private, max-age=86400", "X-Content-Type-Options": "nosniff"}
     return Response(found, media_type="image/jpeg", headers=headers)
+
+
+@router.get("/titles/{title_id}/play", tags=["titles"], status_code=HTTPStatus.SEE_OTHER, response_class=Response)
+def play(title_id: Known, caller: Viewer, desk: At) -> RedirectResponse:
+    """To the player page, with a viewer's token of the caller that is good for this title and four hours."""
+    settings = desk.place.settings
+    if desk.place.registry.title(title_id).live is None:
+        raise Problem(HTTPStatus.NOT_FOUND, "not-live", f"{title_id} is not live: there is nothing to play yet.")
+    if not settings.token_key.get_secret_value():
+        message = "No viewer can be signed in here: TELECINE_TOKEN_KEY is not set."
+        raise MissingRequirement(message)
+    token = user_token(caller.name, settings.token_key, _PLAYS_S, Entitlement(titles=(title_id,)))
+    # a fragment (RFC 3986, 3.5) stays in the browser: the token is in no server's log
+    to = f"{settings.playback_url}/player/{title_id}#token={token}"
+    return RedirectResponse(to, HTTPStatus.SEE_OTHER, headers={"Cache-Control": "no-store"})
 
 
 @router.get("/forecast", tags=["forecast"])

@@ -38,7 +38,8 @@ class Desk:
         """Start a title. Raises SourceRejected for a master that cannot become one."""
         params = wish.model_dump(exclude={"why"})
         submitted = self.operations.submit(self.place, params)
-        self._tell(submitted.title_id, caller, "submit", wish.why)
+        if not (submitted.attached or submitted.already_live):
+            self._tell(submitted.title_id, caller, "submit", wish.why)
         return submitted
 
     def cancel(self, caller: Caller, title_id: str, why: str) -> TitleCard:

@@ -83,6 +83,10 @@ class LeaseBoard:
         )
         self._lease_ms = int(lease_s * 1000)
 
+    def close(self) -> None:
+        """Let its connections go; it opens new ones when it is asked again."""
+        self._redis.close()
+
     def acquire(self, digest: str, owner: str) -> bool:
         """Take the lease of a job; False while a living process holds it. A dead local holder is replaced at once."""
         key = _lease_key(digest)

@@ -9,7 +9,7 @@ from encoders.leases import LeaseBoard
 from encoders.queue import send_job
 from encoders.work import found_output
 from pipeline.forecasting import note_remaining
-from pipeline.installation import Installation
+from pipeline.installation import Installation, lease_board
 from pipeline.progress import EncodeProgress, frames_of
 from pipeline.remembering import chunks_remembered
 from telecine.errors import EncodeFailed
@@ -33,7 +33,7 @@ class QueuedEncode:
         self._registry = place.registry
         self._store = place.work
         self._queue = EncodeQueue(place.registry)
-        self._board = LeaseBoard(place.settings.redis_url, place.settings.lease_s)
+        self._board = lease_board(place)
         settings = place.settings
         self._dispatcher = Dispatcher(
             self._queue,
@@ -89,7 +89,7 @@ class QueuedEncode:
 def withdraw(place: Installation, title_id: str) -> int:
     """Stop the encode of a title, whoever follows it. Returns how many jobs were under way."""
     digests = EncodeQueue(place.registry).abandon(title_id)
-    LeaseBoard(place.settings.redis_url, place.settings.lease_s).cancel(digests)
+    lease_board(place).cancel(digests)
     return len(digests)
 
 
@@ -98,7 +98,7 @@ def read_progress(place: Installation, title_id: str) -> EncodeProgress | None:
     tally = EncodeQueue(place.registry).tally(title_id)
     if tally.total == 0:
         return None
-    return _progress(tally, LeaseBoard(place.settings.redis_url, place.settings.lease_s))
+    return _progress(tally, lease_board(place))
 
 
 def _is_encoded(job: VideoJob | AudioJob, store: ObjectStore) -> bool:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from encoders.documents import EncodePlan
-from encoders.leases import Lease, LeaseBoard
+from encoders.leases import Lease
 from pipeline import shelf
-from pipeline.installation import Installation
+from pipeline.installation import Installation, lease_board
 from pipeline.loads import Estimate, Estimates
 from telecine.changes import OrderChange
 from telecine.errors import NotFound, TelecineError, Unavailable
@@ -172,7 +172,7 @@ def _workers(place: Installation, backlogs: Iterable[TitleBacklog | None]) -> tu
     if not place.settings.redis_url.get_secret_value():
         return dict.fromkeys(QUEUES, 0), {}
     with contextlib.suppress(Unavailable):
-        board = LeaseBoard(place.settings.redis_url, place.settings.lease_s)
+        board = lease_board(place)
         return {queue: board.slots(queue) for queue in QUEUES}, board.leases(sent)
     return dict.fromkeys(QUEUES, 0), {}
 

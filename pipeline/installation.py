@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from encoders.leases import LeaseBoard
 from pipeline.workplace import Workplace
 from telecine.errors import MissingRequirement
 from telecine.keys.opening import open_key_store
@@ -10,15 +11,24 @@ from telecine.settings import Settings
 from telecine.storage.port import ObjectStore
 from telecine.storage.s3 import s3_store
 
-__all__ = ["Installation", "open_installation"]
+__all__ = ["Installation", "lease_board", "open_installation"]
 
 
 @dataclass(frozen=True, slots=True)
 class Installation(Workplace):
-    """Where titles are released: ``origin`` is what edges fill from, ``registry`` knows every title."""
+    """Where titles are released: ``origin`` is what edges fill from, ``registry`` knows every title.
+
+    ``leases``: what a process that looks often keeps open; ``lease_board`` opens one for those that do not.
+    """
 
     origin: ObjectStore
     registry: Registry
+    leases: LeaseBoard | None = None
+
+
+def lease_board(place: Installation) -> LeaseBoard:
+    """What workers say of themselves: the board that is kept open here, else a new one."""
+    return place.leases or LeaseBoard(place.settings.redis_url, place.settings.lease_s)
 
 
 def open_installation(settings: Settings) -> Installation:

@@ -50,7 +50,7 @@ def submit_title(place: Installation, params: Mapping[str, object]) -> Submitted
     if record is not None and is_current(record, request, made_of) and not is_rekeyed(record, _keys(place, record)):
         return Submitted(title_id=request.title_id, run_id=record.run_id, already_live=True)
     airflow = AirflowApi(place.settings)
-    if record is not None and _is_under_way(record, request, airflow):
+    if record is not None and _is_under_way(record, request, made_of, airflow):
         return Submitted(title_id=request.title_id, run_id=record.run_id, attached=True)
     run_id = new_run_id(request.title_id)
     place.registry.submit(request, run_id)
@@ -133,9 +133,10 @@ def _keys(place: Installation, record: TitleRecord) -> tuple[KeyRecord, ...]:
         return ()
 
 
-def _is_under_way(record: TitleRecord, request: SubmitRequest, airflow: AirflowApi) -> bool:
-    same = record.master_uri == request.master_uri and record.profile == request.profile
-    if not same or record.run_id is None or record.stage.ended or record.stage == Stage.SUBMITTED:
+def _is_under_way(record: TitleRecord, request: SubmitRequest, made_of: str, airflow: AirflowApi) -> bool:
+    """Whether the title's run works on these very bytes, wherever they lie: a file may be delivered twice."""
+    same = record.master_sha256 == made_of and record.profile == request.profile
+    if not same or record.run_id is None or record.stage.ended:
         return False
     try:
         return airflow.run(record.run_id).state in {"queued", "running"}

@@ -11,7 +11,6 @@ from board.access import Caller, needs
 from board.uploads.outlook import outlook_of
 from board.uploads.pages import pages
 from board.uploads.planning import Findings, PlanReport, findings_of, plan_of, with_outlook
-from board.uploads.refusals import TellingRoute
 from board.uploads.rules import UploadRefused
 from board.uploads.schemas import (
     CompleteRequest,
@@ -53,12 +52,11 @@ class Options(Document):
     """What a person may choose from."""
 
     profiles: tuple[str, ...]
-    airflow_url: str
 
 
 router = APIRouter()
 router.include_router(pages)
-api = APIRouter(prefix="/api/v1/uploads", tags=["uploads"], route_class=TellingRoute)
+api = APIRouter(prefix="/api/v1/uploads", tags=["uploads"])
 
 
 @api.post("", status_code=HTTPStatus.CREATED)
@@ -75,9 +73,8 @@ def list_uploads(caller: Ops, desk: At) -> list[Upload]:
 
 @api.get("/options")
 def options(caller: Ops, desk: At) -> Options:  # noqa: ARG001 - the role is what counts
-    """Profiles of the catalogue, and where runs are shown."""
-    settings = desk.place.settings
-    return Options(profiles=known_profiles(settings.catalogue_dir), airflow_url=settings.airflow_url)
+    """Profiles of the catalogue."""
+    return Options(profiles=known_profiles(desk.place.settings.catalogue_dir))
 
 
 @api.get("/{upload_id}")
@@ -136,7 +133,8 @@ def start_release(upload_id: str, wanted: TitleStart, caller: Ops, desk: At) -> 
     """A person pressed Start: submit the title."""
     params = submission(desk.place, desk.service, desk.service.own(caller, upload_id), wanted)
     submitted = desk.submit(desk.place, params)
-    desk.record(desk.place, change_of(submitted, caller, params))
+    if not (submitted.attached or submitted.already_live):
+        desk.record(desk.place, change_of(submitted, caller, params))
     return submitted
 
 

@@ -10,6 +10,7 @@ import { chooseZone, chosenZone, zones } from "./board_time.js";
 
 const $ = (id) => document.getElementById(id);
 const SAID_MS = 5000;
+const AGAIN_MS = 3000;
 const KEYS = [
   ["↑ ↓", "the row above, the row below (also k, j)"], ["Enter", "open the title"], ["/", "search"],
   ["c", "change class or launch time"], ["h", "hold, or go on"], ["a", "approve or reject"], ["t", "try again"], ["x", "cancel"],
@@ -85,11 +86,18 @@ function render() {
   }
   shown.forEach((title, place) => placeRow(title, place));
   if (!kept.has(board.current)) on.current(shown[0]?.title_id ?? null);
+  $("count").textContent = shown.length === mine.length ? `${mine.length} ${mine.length === 1 ? "title" : "titles"}` : `${shown.length} of ${mine.length} titles`;
   $("nothing").hidden = shown.length > 0;
-  $("nothing").textContent = board.titles.length && !onlyTitle ? "No title matches the search and the filters." : "There is no title yet. Submit one with `telecine submit`, or upload a master.";
+  $("nothing").textContent = emptiness();
   document.title = `${board.titles.filter((title) => title.late_s > 0).length || "No"} late · Release board`;
   const open = found(sheet.openTitle());
   if (open) sheet.refresh(open, context());
+}
+
+function emptiness() {
+  if (onlyTitle) return "No title on the board belongs to this run.";
+  if (board.titles.length) return "No title matches the search and the filters.";
+  return board.me.caller.role === "viewer" ? "There is no title yet." : "There is no title yet. Upload a master, or submit one with `telecine submit`.";
 }
 
 function placeRow(title, place) {
@@ -157,7 +165,7 @@ function shortcut(event, title, can) {
     c: can.reorder && (() => on.reorder(title, {})),
     h: (can.hold || can.resume) && (() => on.reorder(title, { held: Boolean(can.hold) })),
     a: can.answer && (() => on.answer(title)), t: can.retry && (() => on.act(title, "retry")), x: can.cancel && (() => on.act(title, "cancel")),
-    p: can.play && (() => go(title.links.player)), v: title && (() => on.open(title, "versions")), u: title && (() => on.open(title, "audit")),
+    p: can.play && (() => go(api.play(title))), v: title && (() => on.open(title, "versions")), u: title && (() => on.open(title, "audit")),
     g: can.run && (() => go(sheet.airflow(title.links.run), { here: true })), l: can.log && (() => go(sheet.airflow(title.links.log), { here: true })),
   }[event.key];
 }
@@ -203,13 +211,28 @@ function furnish() {
   heads();
 }
 
-try {
-  furnish();
-  board.me = await api.me();
+// who looks: asked until it is known, since a server that starts does not answer yet
+async function known() {
+  for (;;) {
+    try {
+      return await api.me();
+    } catch (error) {
+      trouble(error.message);
+      if (error.status === 401 || error.status === 403) {
+        linked("signed-out");
+        return null;
+      }
+      linked("lost");
+      await new Promise((done) => setTimeout(done, AGAIN_MS));
+    }
+  }
+}
+
+furnish();
+board.me = await known();
+if (board.me) {
+  trouble();
   $("caller").textContent = `${board.me.caller.name} · ${board.me.caller.role}`;
   $("upload").hidden = board.me.caller.role === "viewer";
   api.follow(state, trouble, linked);
-} catch (error) {
-  trouble(error.message);
-  linked(error.status === 401 ? "signed-out" : "lost");
 }

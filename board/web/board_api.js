@@ -33,6 +33,7 @@ export const versions = (id) => call("GET", of(id, "/versions"));
 export const rollBack = (id, version, why) => call("POST", of(id, "/rollback"), { version, why });
 export const decide = (id, answer) => call("POST", of(id, "/decision"), answer);
 export const audit = (id) => call("GET", id ? of(id, "/audit") : "audit");
+export const play = (title) => new URL(of(title.title_id, "/play"), BASE).href;
 export const poster = (title) => new URL(of(title.title_id, `/poster?v=${encodeURIComponent(title.poster)}`), BASE).href;
 
 // `onState` gets every state of all titles; `onLink` gets "live", "lost" (it comes back by itself) or "signed-out"

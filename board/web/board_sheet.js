@@ -88,7 +88,7 @@ function buttons(title, { caller, on }) {
     can.resume && button("resume", "Resume", "h", () => on.reorder(title, { held: false })),
     can.retry && button("retry", "Retry", "t", () => on.act(title, "retry")),
     can.cancel && button("cancel", "Cancel", "x", () => on.act(title, "cancel"), "danger"),
-    can.play && linkTo(title.links.player, "Play", { class: "button" }),
+    can.play && linkTo(api.play(title), "Play", { class: "button" }),
     can.run && linkTo(context(title.links.run), "DAG run", { class: "button", here: true }),
     can.log && linkTo(context(title.links.log), "Task log", { class: "button", here: true }));
 }

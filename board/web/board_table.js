@@ -1,6 +1,6 @@
 // The table of titles: kept rows, of which only what changed is touched, so that focus and open lists stay.
 
-import { poster } from "./board_api.js";
+import { play, poster } from "./board_api.js";
 import { el, linkTo, option } from "./board_dom.js";
 import { actions, asks, CLASSES, ended, STAGES } from "./board_roles.js";
 import { clock, exact, span, zoneName } from "./board_time.js";
@@ -171,6 +171,6 @@ function actionsCell(title, can, on) {
     can.retry && button("retry", "Retry", () => on.act(title, "retry")),
     can.hold && button("hold", "Hold", () => on.reorder(title, { held: true })),
     can.resume && button("resume", "Resume", () => on.reorder(title, { held: false })),
-    can.play && linkTo(title.links.player, "Play", { class: "small button" }),
+    can.play && linkTo(play(title), "Play", { class: "small button" }),
     button("open", "More", () => on.open(title)));
 }

@@ -12,13 +12,19 @@ export function chosenZone() {
 
 export const chooseZone = (zone) => localStorage.setItem(KEPT, zone);
 
-const parts = (date, zone) =>
-  Object.fromEntries(
-    new Intl.DateTimeFormat("en-GB", {
-      timeZone: zone, year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit",
-      second: "2-digit", hourCycle: "h23", timeZoneName: "short",
-    }).formatToParts(date).map(({ type, value }) => [type, value]),
-  );
+const PARTS = {
+  year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZoneName: "short",
+};
+const formats = new Map();
+
+// kept for each zone: making one costs more than all that is done with it, and a full board needs thousands a second
+function formatOf(zone, options) {
+  const named = `${zone} ${options === PARTS}`;
+  if (!formats.has(named)) formats.set(named, new Intl.DateTimeFormat("en-GB", { timeZone: zone, ...options }));
+  return formats.get(named);
+}
+
+const parts = (date, zone) => Object.fromEntries(formatOf(zone, PARTS).formatToParts(date).map(({ type, value }) => [type, value]));
 
 // "14:05 CET", with the day when it is not today
 export function clock(iso, zone, now = new Date()) {
@@ -31,7 +37,8 @@ export function clock(iso, zone, now = new Date()) {
 
 export const zoneName = (iso, zone) => parts(new Date(iso), zone).timeZoneName;
 
-const month = (iso, zone) => new Intl.DateTimeFormat("en-GB", { timeZone: zone, month: "short" }).format(new Date(iso));
+const MONTH = { month: "short" };
+const month = (iso, zone) => formatOf(zone, MONTH).format(new Date(iso));
 
 export function exact(iso, zone) {
   const found = parts(new Date(iso), zone);

@@ -1,5 +1,6 @@
 // The upload page: Uppy sends parts to the store, the service signs them and remembers; this page holds nothing.
 import { AwsS3, Dashboard, Uppy } from "./uppy.mjs";
+import { el, linkTo, option } from "../assets/board_dom.js";
 import * as api from "./upload_api.js";
 import { bytes, findingsOf, planOf } from "./upload_plan.js";
 
@@ -13,7 +14,6 @@ const form = $("title");
 const digests = new Map();
 const uploadOf = new Map();
 let uploads = [];
-let airflowUrl = "";
 let planned = "";
 let beginning = 0;
 let following = 0;
@@ -122,30 +122,20 @@ function stateOf(upload) {
 }
 
 function draw() {
-  const rows = uploads.map((upload) => {
-    const row = document.createElement("tr");
-    row.dataset.upload = upload.upload_id;
-    row.dataset.state = upload.state;
-    for (const [text, className] of [[upload.name, "name"], [upload.kind], [bytes(upload.size_bytes)], [stateOf(upload), upload.state]]) {
-      row.append(Object.assign(document.createElement("td"), { textContent: text, className: className ?? "" }));
-    }
-    row.append(actionsOf(upload));
-    return row;
-  });
-  $("uploads").replaceChildren(...rows);
+  const row = (upload) => el("tr", { "data-upload": upload.upload_id, "data-state": upload.state },
+    el("td", { class: "name" }, upload.name), el("td", {}, upload.kind), el("td", {}, bytes(upload.size_bytes)),
+    el("td", { class: upload.state }, stateOf(upload)), el("td", {}, ...actionsOf(upload)));
+  $("uploads").replaceChildren(...uploads.map(row));
   $("none").hidden = uploads.length > 0;
 }
 
 function actionsOf(upload) {
-  const cell = document.createElement("td");
-  const action = (name, act) => {
-    const button = Object.assign(document.createElement("button"), { textContent: name, type: "button" });
-    button.addEventListener("click", () => act().then(refresh, (error) => tell(error.message)));
-    cell.append(button);
-  };
-  if (["uploading", "wrong"].includes(upload.state)) action("Give up", () => api.giveUp(upload.upload_id));
-  if (upload.state === "ready" && upload.kind === "master") action("Plan", async () => { delivery = upload.delivery; });
-  return cell;
+  const action = (name, act) =>
+    el("button", { type: "button", class: "small", "aria-label": `${name}: ${upload.name}`, onclick: () => act().then(refresh).catch((error) => tell(error.message)) }, name);
+  return [
+    ["uploading", "wrong"].includes(upload.state) && action("Give up", () => api.giveUp(upload.upload_id)),
+    upload.state === "ready" && upload.kind === "master" && action("Plan", async () => { delivery = upload.delivery; }),
+  ];
 }
 
 async function refresh() {
@@ -167,8 +157,8 @@ async function follow() {
 }
 
 async function offer(master) {
-  offerLanguages();
   if (form.dataset.master !== master.upload_id) {
+    $("languages").replaceChildren();
     const stem = master.name.replace(/\.[^.]*$/, "");
     $("master").textContent = master.name;
     form.dataset.master = master.upload_id;
@@ -176,17 +166,16 @@ async function offer(master) {
     form.elements.title_id.value = stem.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 63) || "title";
     $("started").textContent = "";
   }
+  offerLanguages();
   await plan();
 }
 
 function offerLanguages() {
   for (const text of here().filter((one) => one.kind === "subtitles")) {
     if (document.getElementsByName(`language-${text.upload_id}`).length) continue;
-    const label = Object.assign(document.createElement("label"), { textContent: `Language of ${text.name}` });
     const parts = text.name.split(".");
     const said = parts.length > 2 ? parts.at(-2) : "";
-    label.append(Object.assign(document.createElement("input"), { name: `language-${text.upload_id}`, value: said, required: true }));
-    $("languages").append(label);
+    $("languages").append(el("label", {}, `Language of ${text.name}`, el("input", { name: `language-${text.upload_id}`, value: said, required: true })));
   }
 }
 
@@ -231,10 +220,12 @@ form.addEventListener("submit", async (event) => {
   }
   try {
     const started = await api.startTitle(form.dataset.master, { ...fields, launch_local: fields.launch_local || null, languages });
-    const link = Object.assign(document.createElement("a"), { textContent: started.title_id, target: "_top" });
-    link.href = `${airflowUrl}/dags/release_title/runs/${encodeURIComponent(started.run_id ?? "")}`;
-    $("started").replaceChildren(started.already_live ? "Live already: " : "Started: ", link);
+    // Airflow's own page, wherever it is mounted: this one is one folder below
+    const run = new URL(`../dags/release_title/runs/${encodeURIComponent(started.run_id ?? "")}`, document.baseURI).href;
+    const told = started.already_live ? "Live already: " : started.attached ? "Under way already: " : "Started: ";
+    $("started").replaceChildren(told, linkTo(run, started.title_id, { here: true }));
     delivery = freshDelivery();
+    planned = ""; // whoever asks for its plan again may start it again, as another title
   } catch (error) {
     tell(error.message);
     $("start").disabled = false;
@@ -244,10 +235,9 @@ form.addEventListener("submit", async (event) => {
 async function open() {
   const zones = ["UTC", ...Intl.supportedValuesOf("timeZone")];
   const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  form.elements.zone.append(...zones.map((zone) => new Option(zone, zone, zone === own, zone === own)));
+  form.elements.zone.append(...zones.map((zone) => option(zone, zone, own)));
   const found = await api.options();
-  airflowUrl = found.airflow_url;
-  form.elements.profile.append(...found.profiles.map((name) => new Option(name, name, name === "standard", name === "standard")));
+  form.elements.profile.append(...found.profiles.map((name) => option(name, name, "standard")));
   await follow();
 }
 

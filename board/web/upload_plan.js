@@ -1,7 +1,7 @@
 // The plan of an uploaded master, and what is wrong with it, before a person presses Start.
-const UNKNOWN = "unknown";
+import { el } from "../assets/board_dom.js";
 
-const element = (name, text, className) => Object.assign(document.createElement(name), { textContent: text ?? "", className: className ?? "" });
+const UNKNOWN = "unknown";
 
 export function bytes(count) {
   const units = ["B", "kB", "MB", "GB", "TB"];
@@ -13,25 +13,15 @@ const clock = (seconds) => new Date(seconds * 1000).toISOString().slice(11, 19);
 const moment = (at, zone) => at && new Date(at).toLocaleString("en-GB", { timeZone: zone, dateStyle: "medium", timeStyle: "short" });
 const rate = (bps) => (bps >= 1e6 ? `${(bps / 1e6).toFixed(1)} Mb/s` : `${Math.round(bps / 1e3)} kb/s`);
 
-function facts(pairs) {
-  const list = element("dl");
-  for (const [term, value] of pairs) {
-    const pair = element("div");
-    pair.append(element("dt", term), element("dd", value));
-    list.append(pair);
-  }
-  return list;
-}
+const facts = (pairs) => el("dl", {}, ...pairs.map(([term, value]) => el("div", {}, el("dt", {}, term), el("dd", {}, value))));
+
+const list = (lines, kind) => el("ul", { class: kind }, ...lines.map((line) => el("li", {}, line)));
 
 function ladder(rungs) {
-  const table = element("table");
-  const head = table.createTHead().insertRow();
-  for (const name of ["Rendition", "Encoder", "Size", "At most", "Key"]) head.append(element("th", name));
-  for (const rung of rungs) {
-    const row = table.createTBody().insertRow();
-    for (const cell of [rung.name, rung.codec, rung.size, rate(rung.max_bps), rung.label]) row.append(element("td", cell));
-  }
-  return table;
+  const head = ["Rendition", "Encoder", "Size", "At most", "Key"].map((name) => el("th", { scope: "col" }, name));
+  const rows = rungs.map((rung) => [rung.name, rung.codec, rung.size, rate(rung.max_bps), rung.label]);
+  return el("table", {}, el("thead", {}, el("tr", {}, ...head)),
+    el("tbody", {}, ...rows.map((cells) => el("tr", {}, ...cells.map((cell) => el("td", {}, cell))))));
 }
 
 function money(amount, currency) {
@@ -42,9 +32,7 @@ function money(amount, currency) {
 
 export function planOf(plan, zone) {
   if (plan.state === "refused") {
-    const list = element("ul", "", "reject");
-    list.append(...plan.reasons.map((reason) => element("li", reason)));
-    return [element("h2", "This master is refused"), list];
+    return [el("h2", {}, "This master is refused"), list(plan.reasons, "reject")];
   }
   const { outlook, cost } = plan;
   const ready = outlook.ready_p50 ? `${moment(outlook.ready_p50, zone)} (90 %: ${moment(outlook.ready_p90, zone)})` : UNKNOWN;
@@ -56,14 +44,13 @@ export function planOf(plan, zone) {
     ["Storage", `${bytes(plan.storage_bytes)} at most`],
   ];
   if (cost) pairs.push(["Cost of encoding", money(cost.encode, cost.currency)], ["Cost of storage", `${money(cost.storage_month, cost.currency)} a month`]);
-  const tracks = element("ul");
-  tracks.append(...plan.tracks.map((track) => element("li", track)));
-  return [element("h2", "In the master"), tracks, element("h2", "Plan"), facts(pairs), ladder(plan.rungs)];
+  return [el("h2", {}, "In the master"), list(plan.tracks), el("h2", {}, "Plan"), facts(pairs), ladder(plan.rungs)];
 }
 
 export function findingsOf({ findings, refused }) {
-  if (!findings.length) return [element("p", "The whole master was looked at: nothing found.", "ready")];
-  const list = element("ul");
-  list.append(...findings.map((finding) => element("li", finding.sentence, finding.severity)));
-  return [element("h2", refused ? "Found, and it ends the title" : "Found in the master"), list];
+  if (!findings.length) return [el("p", { class: "ready" }, "The whole master was looked at: nothing found.")];
+  return [
+    el("h2", {}, refused ? "Found, and it ends the title" : "Found in the master"),
+    el("ul", {}, ...findings.map((finding) => el("li", { class: finding.severity }, finding.sentence))),
+  ];
 }

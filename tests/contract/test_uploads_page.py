@@ -2,23 +2,16 @@
 
 import os
 import re
-import tempfile
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from board.uploads.pages import library_installed
 from tests.contract.test_uploads import MIB, board_on
+from tests.e2e.playback_browser import launched
 
 pytestmark = pytest.mark.server
-QUIET = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--disable-background-networking",
-    "--no-first-run",
-)
 PART = re.compile(r"partNumber=(\d+)")
 PICTURE = Path(__file__).parents[2] / "docs" / "pictures" / "upload.png"
 
@@ -34,9 +27,7 @@ def board(s3_server, tmp_path_factory, module_program, free_ports, until):
 def page(chromium, board):
     if not library_installed():
         pytest.skip("Uppy is not installed: run 'make install'")
-    with tempfile.TemporaryDirectory() as home, sync_playwright() as driver:
-        env = {**os.environ, "HOME": home}
-        browser = driver.chromium.launch(executable_path=chromium, args=list(QUIET), env=env)
+    with launched(chromium) as browser:
         context = browser.new_context(viewport={"width": 1360, "height": 1000})
         context.add_cookies([{"name": "caller", "value": "olga:ops", "url": board.origin}])
         page = context.new_page()
@@ -44,7 +35,6 @@ def page(chromium, board):
         page.on("console", lambda line: page.complaints.append(line.text) if line.type == "error" else None)
         page.on("pageerror", lambda error: page.complaints.append(str(error)))
         yield page
-        browser.close()
 
 
 @pytest.fixture

@@ -1,12 +1,11 @@
-"""The upload routes as a server of their own, for tests: who calls is said in a header, ``name:role``."""
+"""The board as a server of its own, for tests of uploads: who calls is said in a header, ``name:role``."""
 
 import sys
 
 import uvicorn
-from fastapi import FastAPI
 
 from board.access import Caller
-from board.uploads import router
+from board.app import create_app
 from pipeline.installation import open_installation
 from telecine.settings import load_settings
 
@@ -17,13 +16,9 @@ async def identify(request):
 
 
 def main() -> None:
-    app = FastAPI()
     place = open_installation(load_settings())
     place.registry.migrate()
-    app.state.identify = identify
-    app.state.place_of = lambda: place
-    app.include_router(router)
-    uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), log_level="warning")
+    uvicorn.run(create_app(lambda: place, identify), host="127.0.0.1", port=int(sys.argv[1]), log_level="warning")
 
 
 if __name__ == "__main__":

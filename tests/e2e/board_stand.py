@@ -108,10 +108,10 @@ def give_quality(place, title_id):
 
 
 @contextmanager
-def served(place, pipeline):
+def served(place, pipeline, port=None):
     """The board on a loopback port; yields its address and its application."""
     app = create_app(lambda: place, identify, pipeline.operations())
-    port = free_port()
+    port = port or free_port()
     server = uvicorn.Server(
         uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", timeout_graceful_shutdown=1)
     )

@@ -67,6 +67,17 @@ audio: []
 gates: {vmaf_floor: 100, approve_launch: true}
 """
 
+STAGED = """\
+name: staged
+summary: goes live with its small rung first, when a person says so
+video:
+  - {name: large, codec: x264, width: 320, height: 180, crf: 40, max_bps: 300_000, preset: ultrafast}
+  - {name: small, codec: x264, width: 160, height: 90, crf: 40, max_bps: 100_000, preset: ultrafast}
+audio: []
+minimum: [small]
+gates: {approve_launch: true}
+"""
+
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory):
@@ -74,6 +85,7 @@ def stack(tmp_path_factory):
     catalogue = tmp_path_factory.mktemp("catalogue")
     (catalogue / "strict.yaml").write_text(STRICT)
     (catalogue / "asking.yaml").write_text(ASKING)
+    (catalogue / "staged.yaml").write_text(STAGED)
     env = {
         **os.environ,
         "TELECINE_DATA_DIR": str(data_dir),

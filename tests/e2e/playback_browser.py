@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from playback.player.pages import PLAYER_LIBRARY
 
-__all__ = ["Browsed", "browsing", "find_browser", "missing_for_browser_tests", "settle", "watch"]
+__all__ = ["Browsed", "browsing", "find_browser", "launched", "missing_for_browser_tests", "settle", "watch"]
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _QUIET = (
@@ -96,21 +96,28 @@ class Browsed:
 
 
 @contextmanager
-def browsing(executable: str) -> Iterator[Browsed]:
-    """A browser with an empty page and a memory of its own, closed at the end."""
+def launched(executable: str) -> Iterator[Browser]:
+    """A browser with a memory of its own, closed at the end. One at a time in a thread (Playwright)."""
     with tempfile.TemporaryDirectory() as home, sync_playwright() as driver:
         # a home of its own: the browser would leave crash settings in the caller's
         env = {**os.environ, "HOME": home}
         browser = driver.chromium.launch(executable_path=executable, args=list(_QUIET), env=env)
         try:
-            browsed = Browsed(browser.new_page(viewport={"width": 1360, "height": 760}))
-            page, console, requests = browsed.page, browsed.console, browsed.requests
-            page.on("console", lambda line: console.append(line.text) if line.type == "error" else None)
-            page.on("pageerror", lambda error: console.append(str(error)))
-            page.on("request", lambda request: requests.append(request.url))
-            yield browsed
+            yield browser
         finally:
             browser.close()
+
+
+@contextmanager
+def browsing(executable: str) -> Iterator[Browsed]:
+    """A browser with an empty page."""
+    with launched(executable) as browser:
+        browsed = Browsed(browser.new_page(viewport={"width": 1360, "height": 760}))
+        page, console, requests = browsed.page, browsed.console, browsed.requests
+        page.on("console", lambda line: console.append(line.text) if line.type == "error" else None)
+        page.on("pageerror", lambda error: console.append(str(error)))
+        page.on("request", lambda request: requests.append(request.url))
+        yield browsed
 
 
 def settle(page: Page, timeout_s: float = 30) -> None:

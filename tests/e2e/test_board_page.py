@@ -1,32 +1,22 @@
 """The release board in a real Chromium, on a real registry, as the right and as the wrong role."""
 
-import os
-
 import httpx
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from tests.e2e.board_stand import furnished, served
-from tests.e2e.playback_browser import find_browser
+from tests.e2e.playback_browser import find_browser, launched
+from tests.e2e.playback_stand import free_port
 from tests.e2e.waiting import wait_for
+from tests.unit.board_fakes import add
 
 pytestmark = [pytest.mark.server, pytest.mark.skipif(find_browser() is None, reason="no Chromium is installed")]
-QUIET = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--disable-background-networking",
-    "--no-first-run",
-)
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    home = {**os.environ, "HOME": str(tmp_path_factory.mktemp("browser home"))}
-    with sync_playwright() as driver:
-        found = driver.chromium.launch(executable_path=find_browser(), args=list(QUIET), env=home)
+def browser():
+    with launched(find_browser()) as found:
         yield found
-        found.close()
 
 
 @pytest.fixture(scope="module")
@@ -189,6 +179,34 @@ def test_the_tab_of_a_run_shows_its_title_alone(open_as):
 def test_nothing_is_cut_off(open_as, width):
     page = open_as("manager", width=width)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_cut_stream_is_told_and_comes_back_with_what_changed_meanwhile(browser, tmp_path):
+    place, pipeline = furnished(tmp_path)
+    port = free_port()
+    context = browser.new_context()
+    with served(place, pipeline, port) as (url, _):
+        context.add_cookies([{"name": "caller", "value": "kim:viewer", "url": url}])
+        page = context.new_page()
+        page.goto(url)
+        expect(row(page, "winter")).to_be_visible()
+    expect(page.locator("#live")).to_have_text("Connection lost, trying again")
+    expect(row(page, "winter")).to_be_visible()
+    add(place, "new", "The Newcomer")
+    with served(place, pipeline, port):
+        expect(row(page, "new")).to_be_visible(timeout=15_000)
+        expect(page.locator("#live")).to_have_text("Live")
+        context.close()
+
+
+def test_what_does_not_answer_is_told_and_what_is_shown_stays(open_as, stand):
+    place, pipeline = stand[0], stand[1]
+    page = open_as("viewer")
+    pipeline.away = "Airflow does not answer."
+    expect(page.locator("#trouble")).to_have_text("Airflow does not answer.", timeout=8000)
+    assert page.locator("tbody tr").count() == len(place.registry.titles())
+    pipeline.away = ""
+    expect(page.locator("#trouble")).to_be_hidden(timeout=8000)
 
 
 def test_a_stream_ends_when_its_browser_leaves(open_as, stand):

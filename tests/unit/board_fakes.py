@@ -15,7 +15,7 @@ from pipeline.installation import Installation
 from pipeline.progress import EncodeProgress
 from pipeline.questions import Question
 from pipeline.release import Submitted
-from telecine.errors import NotFound
+from telecine.errors import NotFound, Unavailable
 from telecine.forecast import Forecasts, Moved, TitleForecast, WhatIf
 from telecine.order import Place, urgency
 from telecine.protection import KeyAssignment
@@ -167,6 +167,7 @@ class Pipeline:
         self.done: list[tuple] = []
         self.asked: tuple[Question, ...] = ()
         self.kept: dict[str, list[str]] = {}
+        self.away = ""
 
     def submit(self, _, params):
         self.done.append(("submit", params["master_uri"]))
@@ -186,6 +187,11 @@ class Pipeline:
         return PlanOutline(
             profile=wish.profile, duration_s=4, frames=96, chunks=1, jobs=2, expected_bytes=1000, rungs=()
         )
+
+    def questions(self, _):
+        if self.away:
+            raise Unavailable(self.away)
+        return self.asked
 
     def answer(self, _, token, question, options, given):
         self.done.append(("answer", token, question.task_id, options, given))
@@ -217,7 +223,7 @@ class Pipeline:
             retry=self.retry,
             plan=self.plan,
             progress=lambda *_: encoding(),
-            questions=lambda _: self.asked,
+            questions=self.questions,
             answer=self.answer,
         )
 

@@ -1,15 +1,18 @@
 """The interface of the release board: every endpoint, every role, and who is refused how."""
 
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from fastapi.testclient import TestClient
+from pydantic import SecretStr
 
 from board.app import create_app
 from board.gather import Gathering
 from board.same_origin import OWN_HEADER
 from board.service import Desk
+from playback.tokens import Tokens
 from telecine.errors import Unavailable
 from tests.unit.board_fakes import Pipeline, add, identify, installation, pointer
 
@@ -101,11 +104,14 @@ def test_every_endpoint_is_in_the_table_of_roles(client):
     named = {(m, p.replace("night-train", "{title_id}").replace("broken", "{title_id}")) for m, p, *_ in ENDPOINTS}
     named = {(m, p.replace("harbour", "{title_id}")) for m, p in named}
     uploads = {(m, p) for m, p in found if p.startswith("/api/v1/uploads")}
-    streams = {("GET", "/api/v1/events"), ("GET", "/api/v1/titles/{title_id}/poster")}
+    streams = {
+        ("GET", "/api/v1/events"),
+        *(("GET", f"/api/v1/titles/{{title_id}}/{what}") for what in ("poster", "play")),
+    }
     assert found - uploads - streams == named - {("GET", "/"), ("GET", "/api/v1/openapi.json")}
 
 
-@pytest.mark.parametrize("path", ["/api/v1/events", "/api/v1/titles/harbour/poster"])
+@pytest.mark.parametrize("path", ["/api/v1/events", "/api/v1/titles/harbour/poster", "/api/v1/titles/harbour/play"])
 def test_streams_and_pictures_are_for_the_signed_in_too(client, path):
     assert client.get(path).status_code == 401
 
@@ -121,6 +127,27 @@ def test_a_title_shows_what_the_board_needs(client):
     live = client.get("/api/v1/titles/harbour", headers=headers("viewer")).json()
     assert (live["edges_filled"], live["edges"], live["live_version"]) == (2, 2, "v2")
     assert live["links"]["player"] == "http://localhost:8700/player/harbour"
+
+
+def test_play_leads_to_the_player_with_a_token_of_the_caller_for_this_title_alone(app, place, pipeline):
+    key = SecretStr("k" * 40)
+    signing = replace(place, settings=place.settings.model_copy(update={"token_key": key}))
+    client = at(app, signing, pipeline.operations())
+    answer = client.get("/api/v1/titles/harbour/play", headers=headers("viewer"), follow_redirects=False)
+    assert answer.status_code == 303
+    assert answer.headers["cache-control"] == "no-store"
+    page, _, token = answer.headers["location"].partition("#token=")
+    assert page == "http://localhost:8700/player/harbour"
+    claims = Tokens(key).read_user(token, time.time())
+    assert (claims.sub, claims.entitlement.titles) == ("kim", ("harbour",))
+    early = client.get("/api/v1/titles/snow/play", headers=headers("viewer"), follow_redirects=False)
+    assert (early.status_code, early.json()["reason"]) == (404, "not-live")
+
+
+def test_play_says_what_is_missing_where_no_token_can_be_signed(client):
+    answer = client.get("/api/v1/titles/harbour/play", headers=headers("viewer"), follow_redirects=False)
+    assert answer.status_code == 503
+    assert "TELECINE_TOKEN_KEY" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from board.access import Caller
+from board.problems import install_problems
 from board.uploads import router
 from board.uploads.background import Background
 from board.uploads.checking import Checks
@@ -91,6 +92,7 @@ def board(place):
     app.state.identify = identify
     app.state.upload_desk = Desk(place, service, Checks(service), submit=submit)
     app.include_router(router)
+    install_problems(app)
     return SimpleNamespace(client=TestClient(app), submitted=submitted, service=service, place=place)
 
 
