@@ -126,7 +126,7 @@ function effects(found, zone, nameOf) {
 function movedLine(one, zone, nameOf, own) {
   const when = one.after.p90
     ? `p90 ${one.before.p90 ? `${clock(one.before.p90, zone)} → ` : ""}${clock(one.after.p90, zone)} ${zoneName(one.after.p90, zone)}`
-    : "no finish while it is held";
+    : one.after.held ? "no finish while it is held" : "nothing is known of its work yet";
   const verdict = one.becomes_late || one.after.late_s > 0
     ? el("strong", { class: "bad" }, `${one.becomes_late ? "becomes late" : "late"} by ${span(one.after.late_s ?? 0)}`)
     : one.becomes_on_time ? el("strong", { class: "good" }, "becomes on time") : null;

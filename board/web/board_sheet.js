@@ -3,7 +3,7 @@
 import * as api from "./board_api.js";
 import { el, linkTo } from "./board_dom.js";
 import { auditLines } from "./board_dialogs.js";
-import { actions } from "./board_roles.js";
+import { actions, asks } from "./board_roles.js";
 import { picture } from "./board_table.js";
 import { clock, exact, span, zoneName } from "./board_time.js";
 
@@ -63,7 +63,7 @@ function facts(title, zone) {
   const rows = [
     ["Stage", title.stage.replace("_", " ") + (title.held ? ", held" : "")],
     ["Asks", (title.questions ?? []).map((question) => question.subject).join("; ")],
-    ["Problem", title.problem],
+    ["Problem", asks(title) ? null : title.problem], // while it asks it says what, in other words
     ["Class", title.priority],
     ["Launch", when(title.launch_at) ?? "when ready"],
     ["Ready", title.p50 ? `p50 ${when(title.p50)}, p90 ${when(title.p90)}` : null],

@@ -63,7 +63,7 @@ export class Row {
     this.tr.classList.toggle("late", title.late_s > 0);
     this.tr.classList.toggle("asks", asks(title));
     const can = actions(caller, title);
-    this.put("name", [title.name, title.poster, title.problem, title.title_id], () => nameCell(title, this.on));
+    this.put("name", [title.name, title.poster, title.problem, title.title_id, asks(title)], () => nameCell(title, this.on));
     this.put("class", [title.priority, can.reorder], () => classCell(title, can, this.on));
     this.put("launch", [title.launch_at, title.stage === "live", zone, can.reorder, clock(title.launch_at, zone)], () => launchCell(title, zone, can, this.on));
     this.put("stage", [title.stage, title.held, title.links?.log, (title.questions ?? []).length], () => stageCell(title));
@@ -98,7 +98,7 @@ function nameCell(title, on) {
   return el("div", { class: "title" }, picture(title), el("div", { class: "named" },
     el("button", { type: "button", class: "name", tabindex: "-1", "data-does": "open", onclick: () => on.open(title) }, title.name),
     el("span", { class: "faint mono" }, title.title_id),
-    title.problem && el("span", { class: "problem", title: title.problem }, title.problem)));
+    title.problem && el("span", { class: asks(title) ? "problem asks" : "problem", title: title.problem }, title.problem)));
 }
 
 function classCell(title, can, on) {

@@ -108,9 +108,10 @@ def follows_the_links(page: Page) -> None:
 
 
 def reprioritises(board: FrameLocator, stack) -> None:
+    expect(row(board).locator(".ready")).to_be_visible(timeout=60_000)  # its forecast: the simulation knows its work
     row(board).locator("select").select_option("critical")
     dialog = board.get_by_role("dialog")
-    expect(dialog.locator(f'[data-moved="{TITLE}"]')).to_be_visible()
+    expect(dialog.locator(f'[data-moved="{TITLE}"]')).to_contain_text("p90")
     assert stack.place.registry.title(TITLE).priority == "normal"
     dialog.get_by_label("Why").fill("it opens the festival")
     dialog.get_by_role("button", name="Confirm").click()
@@ -119,7 +120,7 @@ def reprioritises(board: FrameLocator, stack) -> None:
 
 
 def approves(page: Page, board: FrameLocator) -> None:
-    expect(row(board).get_by_text("waits for a person")).to_be_visible(timeout=240_000)
+    expect(row(board).locator(".badge.asks")).to_be_visible(timeout=240_000)
     # no person answers before the scheduler has seen the end of the process that asked (tests/e2e/test_gates.py)
     page.wait_for_timeout(3000)
     row(board).locator("[data-does=answer]").click()
@@ -127,7 +128,7 @@ def approves(page: Page, board: FrameLocator) -> None:
     dialog.get_by_label("Approve").check()
     dialog.get_by_label("Why").fill("seen to the end")
     dialog.get_by_role("button", name="Decide").click()
-    expect(row(board).get_by_text("waits for a person")).to_be_hidden()
+    expect(row(board).locator(".badge.asks")).to_be_hidden()
 
 
 def plays(page: Page, board: FrameLocator) -> None:
