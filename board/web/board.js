@@ -6,6 +6,7 @@ import { el, go, option } from "./board_dom.js";
 import { actions, CLASSES, STAGES } from "./board_roles.js";
 import * as sheet from "./board_sheet.js";
 import { COLUMNS, matching, Row, sorted } from "./board_table.js";
+import { followLight } from "./board_theme.js";
 import { chooseZone, chosenZone, zones } from "./board_time.js";
 
 const $ = (id) => document.getElementById(id);
@@ -228,6 +229,7 @@ async function known() {
   }
 }
 
+followLight();
 furnish();
 board.me = await known();
 if (board.me) {

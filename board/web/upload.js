@@ -1,6 +1,7 @@
 // The upload page: Uppy sends parts to the store, the service signs them and remembers; this page holds nothing.
 import { AwsS3, Dashboard, Uppy } from "./uppy.mjs";
 import { el, linkTo, option } from "../assets/board_dom.js";
+import { followLight } from "../assets/board_theme.js";
 import * as api from "./upload_api.js";
 import { bytes, findingsOf, planOf } from "./upload_plan.js";
 
@@ -45,12 +46,12 @@ uppy.use(Dashboard, {
   target: "#drop",
   width: "100%",
   height: 320,
-  theme: "auto",
   hideUploadButton: true,
   hideRetryButton: false,
   proudlyDisplayPoweredByUppy: false,
   note: "A master, and beside it sidecars of sound (YAML, WAV, …) and subtitles (SRT, WebVTT, TTML, SCC).",
 });
+followLight((theme) => uppy.getPlugin("Dashboard").setOptions({ theme }));
 uppy.use(AwsS3, {
   shouldUseMultipart: true,
   limit: 4,
@@ -208,6 +209,10 @@ async function look(id, profile, stale) {
 }
 
 form.elements.profile.addEventListener("change", plan);
+form.elements.zone.addEventListener("change", () => {
+  planned = ""; // its times are shown in the zone
+  plan();
+});
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   tell("");

@@ -1,5 +1,6 @@
 // The plan of an uploaded master, and what is wrong with it, before a person presses Start.
 import { el } from "../assets/board_dom.js";
+import { clock, zoneName } from "../assets/board_time.js";
 
 const UNKNOWN = "unknown";
 
@@ -9,8 +10,7 @@ export function bytes(count) {
   return `${(count / 1000 ** power).toLocaleString("en", { maximumFractionDigits: power ? 1 : 0 })} ${units[power]}`;
 }
 
-const clock = (seconds) => new Date(seconds * 1000).toISOString().slice(11, 19);
-const moment = (at, zone) => at && new Date(at).toLocaleString("en-GB", { timeZone: zone, dateStyle: "medium", timeStyle: "short" });
+const length = (seconds) => new Date(seconds * 1000).toISOString().slice(11, 19);
 const rate = (bps) => (bps >= 1e6 ? `${(bps / 1e6).toFixed(1)} Mb/s` : `${Math.round(bps / 1e3)} kb/s`);
 
 const facts = (pairs) => el("dl", {}, ...pairs.map(([term, value]) => el("div", {}, el("dt", {}, term), el("dd", {}, value))));
@@ -35,11 +35,12 @@ export function planOf(plan, zone) {
     return [el("h2", {}, "This master is refused"), list(plan.reasons, "reject")];
   }
   const { outlook, cost } = plan;
-  const ready = outlook.ready_p50 ? `${moment(outlook.ready_p50, zone)} (90 %: ${moment(outlook.ready_p90, zone)})` : UNKNOWN;
+  const ready = outlook.ready_p50 ? `${clock(outlook.ready_p50, zone)} ${zoneName(outlook.ready_p50, zone)}` : UNKNOWN;
   const pairs = [
-    ["Duration", plan.duration_s === null ? UNKNOWN : clock(plan.duration_s)],
+    ["Duration", plan.duration_s === null ? UNKNOWN : length(plan.duration_s)],
     ["Chunks", `${plan.chunks} in ${plan.jobs} jobs`],
     ["Forecast finish", ready],
+    ["Finish, p90", outlook.ready_p90 ? clock(outlook.ready_p90, zone) : UNKNOWN],
     ["CPU time", outlook.cpu_s === null ? UNKNOWN : `${(outlook.cpu_s / 3600).toFixed(2)} h`],
     ["Storage", `${bytes(plan.storage_bytes)} at most`],
   ];

@@ -175,6 +175,20 @@ def test_the_tab_of_a_run_shows_its_title_alone(open_as):
     expect(page.locator("#sheet")).to_contain_text("Harbour Lights")
 
 
+def test_the_board_has_the_light_of_the_page_around_it(open_as, stand):
+    page = open_as("viewer")
+    expect(page.locator("body")).to_have_css("background-color", "rgb(245, 247, 250)")
+    page.goto(f"{stand[2]}/api/v1/me")  # any page of this origin that may hold a frame
+    page.evaluate(
+        """document.body.replaceChildren(Object.assign(document.createElement("iframe"), { src: "../../" }));
+        document.documentElement.className = "dark";"""
+    )
+    framed = page.frame_locator("iframe").locator("body")
+    expect(framed).to_have_css("background-color", "rgb(13, 17, 23)")
+    page.evaluate("document.documentElement.className = 'light'")
+    expect(framed).to_have_css("background-color", "rgb(245, 247, 250)")
+
+
 @pytest.mark.parametrize("width", [1280, 800])
 def test_nothing_is_cut_off(open_as, width):
     page = open_as("manager", width=width)
