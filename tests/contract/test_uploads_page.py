@@ -2,7 +2,6 @@
 
 import os
 import re
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
@@ -13,7 +12,6 @@ from tests.e2e.playback_browser import launched
 
 pytestmark = pytest.mark.server
 PART = re.compile(r"partNumber=(\d+)")
-PICTURE = Path(__file__).parents[2] / "docs" / "pictures" / "upload.png"
 
 
 @pytest.fixture(scope="module")
@@ -90,8 +88,6 @@ def test_an_upload_cut_midway_goes_on_after_a_reload_and_its_plan_is_shown(page,
     expect(page.locator("input[name=name]")).to_have_value("Night Train")
     expect(page.locator("#start")).to_be_enabled()
     expect(page.locator("#findings")).not_to_contain_text("is being looked at", timeout=60_000)
-    if os.environ.get("TELECINE_UPDATE_GOLDEN"):
-        page.screenshot(path=PICTURE, full_page=True)
     assert page.complaints == []
 
 

@@ -131,7 +131,7 @@ def approves(page: Page, board: FrameLocator) -> None:
     expect(row(board).locator(".badge.asks")).to_be_hidden()
 
 
-def plays(page: Page, board: FrameLocator) -> None:
+def plays(page: Page, board: FrameLocator, edges: set[str]) -> None:
     play = row(board).get_by_role("link", name="Play")
     expect(play).to_be_visible(timeout=90_000)
     with page.context.expect_page() as tab:
@@ -142,6 +142,8 @@ def plays(page: Page, board: FrameLocator) -> None:
     player.wait_for_timeout(1500)
     assert player.evaluate("document.querySelector('video').currentTime") > before + 0.5
     assert player.evaluate("document.querySelector('video').getVideoPlaybackQuality().totalVideoFrames") > 0
+    assert player.evaluate("document.querySelector('video').mediaKeys") is not None
+    assert player.locator("[data-fact=edge]").inner_text() in edges
     assert "token" not in player.url
     player.close()
 
@@ -184,7 +186,7 @@ def test_ops_upload_and_start_a_title_and_a_release_manager_takes_it_live_and_ba
     again.locator("select[name=profile]").select_option("staged")
     started(again, "Under way already")
     approves(manager, board)
-    plays(manager, board)
+    plays(manager, board, {edge.name for edge in stack.settings.edges})
     first = stack.place.registry.title(TITLE).live.version
     whole = wait_for(lambda: live_with_all(stack), 240, "the whole ladder is live")
     assert whole.live.version != first
