@@ -11,6 +11,7 @@ from board.access import Caller
 from board.changing import router as changing
 from board.documents import BoardState
 from board.events import Watch
+from board.evidence import router as evidence
 from board.gather import Gathering
 from board.operations import Operations, pipeline_operations
 from board.pages import router as pages
@@ -54,7 +55,7 @@ def create_app(
     app.state.place_of, app.state.identify = held.place, identify
     app.state.board_desk = _opened_once(held.place, operations or pipeline_operations())
     app.state.board_watch = Watch(lambda: _state_of(app))
-    for router in (pages, reading, changing, uploads):
+    for router in (pages, reading, changing, uploads, evidence):
         app.include_router(router)
     app.add_middleware(SameOrigin)
     install_problems(app)

@@ -8,7 +8,8 @@ from typing import Any
 
 from airflow.sdk import Param, TaskGroup, dag, get_current_context, task
 from telecine_gates import LaunchGate, PackageGate
-from telecine_tasks import EncodeOperator, GoLiveOperator, at, beside, record_failure
+from telecine_notifier import TelecineNotifier
+from telecine_tasks import EncodeOperator, GoLiveOperator, at, beside, record_failure, submitted_by_airflow
 
 from encoders.complexity.documents import ComplexityReport
 from encoders.documents import EncodePlan
@@ -88,6 +89,7 @@ PATIENT = {"retries": 5, "retry_delay": timedelta(seconds=3), "execution_timeout
 @task
 def register() -> str:
     with at(Stage.REGISTER) as release:
+        submitted_by_airflow(release)
         master = steps.register(release.place, release.request)
         release.place.registry.remember_master(release.title_id, identity(release.place, release.request, master))
         return release.keep(master)
@@ -221,7 +223,13 @@ def version_of(planned: Any, examined: Any, after: Any = None) -> Any:
     max_active_runs=64,
     params=PARAMS,
     tags=["telecine"],
-    default_args={**PATIENT, "pool": "control", "on_failure_callback": record_failure},
+    # once for each run, whoever says it: a task whose process died before it could is made up for by the run
+    on_failure_callback=TelecineNotifier("title.failed"),
+    default_args={
+        **PATIENT,
+        "pool": "control",
+        "on_failure_callback": [record_failure, TelecineNotifier("title.failed")],
+    },
 )
 def release_title() -> None:
     qualified = qualify(inspect(register()))

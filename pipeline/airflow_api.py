@@ -11,9 +11,12 @@ from telecine.document import Document
 from telecine.errors import MissingRequirement, NotFound, TelecineError, Unavailable
 from telecine.settings import Settings
 
-__all__ = ["DAG_ID", "AirflowApi", "RunState"]
+__all__ = ["BOARD_PATH", "DAG_ID", "AirflowApi", "RunState"]
 
 DAG_ID = "release_title"
+BOARD_PATH = "/telecine"
+"""Where Airflow's API server has the release board."""
+
 _FAIL_TRIES = 3
 _SCHEDULER_ROUND_S = 1.0
 
@@ -81,9 +84,12 @@ class AirflowApi:
         if answer.status_code != httpx.codes.NOT_FOUND:
             _raise_for(answer)
 
-    def get(self, path: str, query: Mapping[str, str]) -> Any:
-        """What a path of the interface answers, decoded."""
-        answer = self._call("GET", f"{path}?{httpx.QueryParams(query)}")
+    def get(self, path: str, query: Mapping[str, str] | None = None) -> Any:
+        """What a path of the interface answers, decoded. Raises NotFound."""
+        answer = self._call("GET", f"{path}?{httpx.QueryParams(query)}" if query else path)
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            message = f"Airflow knows nothing at {path}."
+            raise NotFound(message)
         _raise_for(answer)
         return answer.json()
 

@@ -1,14 +1,30 @@
 """When a release stops and asks a person, and what it shows them. Pure."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import quote, urljoin
 
-from packagers.evidence.documents import EvidenceReport
+from pydantic import Field
+
+from packagers.evidence.documents import EvidenceReport, WorstSeconds
 from profiles.models import Gates
-from telecine.document import Document
+from telecine.document import Document, UtcTime
 from telecine.findings import Severity, SourceReport
 from telecine.rendition import RenditionSet
 
-__all__ = ["APPROVE", "OPTIONS", "REENCODE", "REJECT", "Review", "launch_review", "review_of"]
+__all__ = [
+    "APPROVE",
+    "OPTIONS",
+    "REENCODE",
+    "REJECT",
+    "Decision",
+    "Links",
+    "Measured",
+    "Review",
+    "launch_review",
+    "links_of",
+    "review_of",
+]
 
 APPROVE, REENCODE, REJECT = "Approve", "Re-encode with another profile", "Reject"
 OPTIONS = (APPROVE, REENCODE, REJECT)
@@ -25,28 +41,64 @@ class Review(Document):
     reasons: tuple[str, ...]
 
 
-def review_of(
-    title: str,
-    gates: Gates,
-    source: SourceReport,
-    renditions: RenditionSet,
-    evidence: EvidenceReport | None,
-) -> Review | None:
+class Decision(Document):
+    """What a person answered to a question; ``at`` tells its answers apart."""
+
+    task: str = Field(description="the task that asked")
+    at: UtcTime
+    who: str
+    chosen: str
+    why: str = ""
+    profile: str = Field(default="", description="to encode again with, where that was chosen")
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What is known of a package; ``proof``: its evidence, None where none was kept."""
+
+    source: SourceReport
+    renditions: RenditionSet
+    proof: EvidenceReport | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Where a signed-in browser sees more: paths on Airflow's own address. ``evidence``: the page of one version."""
+
+    board: str
+    evidence: str
+
+    @property
+    def line(self) -> str:
+        """Both, in Markdown."""
+        return f"[Evidence of this version]({self.evidence}) · [The title on the release board]({self.board})"
+
+
+def links_of(base: str, title_id: str, run_id: str, version: str) -> Links:
+    """Links under ``base``, the path of the release board."""
+    return Links(board=f"{base}/?run={quote(run_id, safe='')}", evidence=f"{base}/evidence/{title_id}/{version}.html")
+
+
+def review_of(title: str, gates: Gates, found: Measured, links: Links) -> Review | None:
     """What to ask about a proven package before it is published; None: nothing, it goes on by itself."""
-    parts = [_findings(source) if gates.ask_on_findings else None, _quality(renditions, gates.vmaf_floor)]
-    parts.append(_recommendations(evidence) if gates.ask_on_recommendations and evidence else None)
+    parts = [
+        _findings(found.source) if gates.ask_on_findings else None,
+        _quality(found, gates.vmaf_floor, links),
+        _recommendations(found.proof) if gates.ask_on_recommendations and found.proof else None,
+    ]
     asked = [part for part in parts if part is not None]
     if not asked:
         return None
     reasons = tuple(reason for reason, _ in asked)
-    body = "\n\n".join(f"### {reason}\n\n{shown}" for reason, shown in asked)
+    body = "\n\n".join([links.line, *(f"### {reason}\n\n{shown}" for reason, shown in asked)])
     return Review(subject=f"{title}: {'; '.join(reasons)}", body=body, reasons=reasons)
 
 
-def launch_review(title: str, version: str, launch: str) -> Review:
+def launch_review(title: str, version: str, launch: str, links: Links) -> Review:
     """The question whether a title that is ready goes live."""
     reason = f"ready on every edge as version {version}, to launch {launch}"
-    return Review(subject=f"{title}: {reason}", body=f"**{title}** is {reason}. Shall it go live?", reasons=(reason,))
+    body = f"**{title}** is {reason}. Shall it go live?\n\n{links.line}"
+    return Review(subject=f"{title}: {reason}", body=body, reasons=(reason,))
 
 
 def _findings(source: SourceReport) -> tuple[str, str] | None:
@@ -56,19 +108,28 @@ def _findings(source: SourceReport) -> tuple[str, str] | None:
     return f"{_count(len(found), 'finding')} in the master", _listed([finding.sentence for finding in found])
 
 
-def _quality(renditions: RenditionSet, floor: float | None) -> tuple[str, str] | None:
-    measured = [(one.name, one.quality) for one in renditions.renditions if one.quality is not None]
-    rated = [(name, found) for name, found in measured if found.model.startswith("vmaf")]
-    below = [name for name, found in rated if floor is not None and found.percentile_5 < floor]
+def _quality(found: Measured, floor: float | None, links: Links) -> tuple[str, str] | None:
+    measured = [(one.name, one.quality) for one in found.renditions.renditions if one.quality is not None]
+    rated = [(name, quality) for name, quality in measured if quality.model.startswith("vmaf")]
+    below = [name for name, quality in rated if floor is not None and quality.percentile_5 < floor]
     if not below:
         return None
     rows = [
-        f"| {name} | {found.mean:.2f} | {found.percentile_5:.2f} | {found.percentile_1:.2f} |"
+        f"| {name} | {quality.mean:.2f} | {quality.percentile_5:.2f} | {quality.percentile_1:.2f} |"
         f" {'**below**' if name in below else ''} |"
-        for name, found in rated
+        for name, quality in rated
     ]
     head = "| rendition | VMAF mean | 5th percentile | 1st percentile | |\n|---|---|---|---|---|"
-    return f"{_count(len(below), 'rendition')} below VMAF {floor:g}", "\n".join([head, *rows])
+    worst = [_pictures(one, links) for one in (found.proof.worst if found.proof else ()) if one.name in below]
+    shown = "\n\n".join(["\n".join([head, *rows]), *worst])
+    return f"{_count(len(below), 'rendition')} below VMAF {floor:g}", shown
+
+
+def _pictures(worst: WorstSeconds, links: Links) -> str:
+    """The worst five seconds of a rendition; its pictures are named as seen from the page of the evidence."""
+    source, made = (urljoin(links.evidence, name) for name in (worst.source_picture, worst.rendition_picture))
+    said = f"The worst five seconds of {worst.name} are from {float(worst.start):.2f} s on, VMAF {worst.vmaf:.1f}"
+    return f"{said}: the source, and as published.\n\n![source]({source}) ![{worst.name}]({made})"
 
 
 def _recommendations(evidence: EvidenceReport) -> tuple[str, str] | None:

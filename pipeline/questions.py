@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 import httpx
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 
 from pipeline.airflow_api import DAG_ID, AirflowApi
+from pipeline.gates import Decision
 from telecine.document import Document, UtcTime
 from telecine.errors import NotFound, PreconditionFailed, TelecineError, Unavailable
 from telecine.settings import Settings
 
-__all__ = ["Question", "answer_question", "open_questions"]
+__all__ = ["Question", "answer_question", "answer_standing", "open_questions"]
 
 _TIMEOUT_S = 10
 
@@ -30,6 +32,35 @@ class Question(Document):
     )
     asked_at: UtcTime | None = None
     task_state: str | None = Field(default=None, description="of Airflow")
+
+
+def answer_standing(settings: Settings, question: Question) -> Decision | None:
+    """The answer that a person gave to exactly this question, where it still counts; None: it is asked.
+
+    Airflow may lose the process that goes on with an answer and try the task again, which asks again and forgets the
+    answer. It counts until a person clears tasks of the run, which puts the run into the queue anew.
+    Raises NotFound for a run that Airflow does not know, Unavailable.
+    """
+    airflow = AirflowApi(settings)
+    run = f"/api/v2/dags/{DAG_ID}/dagRuns/{quote(question.run_id, safe='')}"
+    try:
+        found = airflow.get(f"{run}/taskInstances/{question.task_id}/{question.map_index}/hitlDetails")
+    except NotFound:
+        return None  # it was tried again before it could ask
+    same = (found["subject"], found.get("body")) == (question.subject, question.body)
+    if not same or found.get("responded_at") is None:
+        return None
+    given, user = found.get("params_input") or {}, found.get("responded_by_user") or {}
+    decision = Decision(
+        task=question.task_id,
+        at=found["responded_at"],
+        who=str(user.get("name") or "Airflow"),
+        chosen=found["chosen_options"][0],
+        why=str(given.get("why") or ""),
+        profile=str(given.get("other_profile") or ""),
+    )
+    queued_at = TypeAdapter(UtcTime).validate_python(airflow.get(run)["queued_at"])
+    return decision if decision.at > queued_at else None
 
 
 def open_questions(settings: Settings) -> tuple[Question, ...]:

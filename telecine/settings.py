@@ -3,14 +3,18 @@
 import contextlib
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, get_args
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from telecine.document import Document
 from telecine.publication import Edge
 
-__all__ = ["Settings", "clone_root", "load_settings"]
+__all__ = ["NoticeEvent", "NotifierSetting", "Settings", "clone_root", "load_settings"]
+
+NoticeEvent = Literal["title.late", "title.needs_approval", "title.live", "title.failed"]
+NOTICE_EVENTS: tuple[NoticeEvent, ...] = get_args(NoticeEvent)
 
 
 def clone_root() -> Path:
@@ -30,6 +34,23 @@ def usable_memory() -> int:
         with contextlib.suppress(OSError, ValueError):  # another version of cgroups, or "max"
             total = min(total, int((Path("/sys/fs/cgroup") / name).read_text()))
     return total * 4 // 5
+
+
+class NotifierSetting(Document):
+    """A notifier of Airflow that notices of titles are given to; secrets belong into a connection of Airflow."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$", description="names it in 'telecine notices'")
+    notifier: str = Field(description="import path of the class, such as airflow.providers.….SlackNotifier")
+    arguments: dict[str, Any] = Field(default_factory=dict, repr=False, description="of its constructor; templates")
+    events: tuple[NoticeEvent, ...] = Field(default=NOTICE_EVENTS, description="which it is given; all by default")
+
+    @field_validator("name")
+    @classmethod
+    def _is_not_the_webhook(cls, name: str) -> str:
+        if name == "webhook":
+            message = "'webhook' is the name of the webhook itself"
+            raise ValueError(message)
+        return name
 
 
 class Settings(BaseSettings):
@@ -94,6 +115,9 @@ class Settings(BaseSettings):
     speke_private_key_file: Path | None = Field(default=None, description="0600 file: its RSA private key, PEM")
     speke_timeout_s: float = Field(default=10, gt=0, description="for each attempt")
 
+    notifiers: tuple[NotifierSetting, ...] = Field(
+        default=(), description="JSON list of Airflow notifiers that notices go to as well", repr=False
+    )
     webhook_url: str = Field(default="", description="where notices of titles are POSTed; empty: nowhere")
     webhook_secret: SecretStr = Field(
         default=SecretStr(""), description="signs notices as Standard Webhooks does; 'whsec_' and base64, or any text"
@@ -143,6 +167,14 @@ class Settings(BaseSettings):
     price_cpu_hour: float | None = Field(default=None, ge=0, description="of one core, for the cost of a plan")
     price_gb_month: float | None = Field(default=None, ge=0, description="of storage, for the cost of a plan")
     price_currency: str = Field(default="USD", description="what prices are in, as shown")
+
+    @field_validator("notifiers")
+    @classmethod
+    def _names_differ(cls, notifiers: tuple[NotifierSetting, ...]) -> tuple[NotifierSetting, ...]:
+        if len({one.name for one in notifiers}) < len(notifiers):
+            message = "two notifiers have one name"
+            raise ValueError(message)
+        return notifiers
 
     @property
     def work_dir(self) -> Path:

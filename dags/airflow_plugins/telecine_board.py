@@ -10,12 +10,11 @@ from telecine_roles import role_of
 
 from board.access import Caller
 from board.app import create_app
+from pipeline.airflow_api import BOARD_PATH
 from pipeline.installation import Installation, open_installation
 from telecine.settings import load_settings
 
 __all__ = ["TelecineBoard", "identify"]
-
-PREFIX = "/telecine"
 
 
 @lru_cache(maxsize=1)
@@ -42,15 +41,15 @@ async def identify(request: Request) -> Caller | None:
 
 def view(name: str, destination: str, path: str, **more: Any) -> dict[str, Any]:
     """An entry of Airflow's UI that shows a page of ours in its frame."""
-    icon = f"{PREFIX}/assets/board.svg"
-    return {"name": name, "href": f"{PREFIX}{path}", "destination": destination, "icon": icon, **more}
+    icon = f"{BOARD_PATH}/assets/board.svg"
+    return {"name": name, "href": f"{BOARD_PATH}{path}", "destination": destination, "icon": icon, **more}
 
 
 class TelecineBoard(AirflowPlugin):
     """What Airflow loads."""
 
     name = "telecine"
-    fastapi_apps = [{"app": create_app(place, identify), "url_prefix": PREFIX, "name": "Telecine"}]  # noqa: RUF012
+    fastapi_apps = [{"app": create_app(place, identify), "url_prefix": BOARD_PATH, "name": "Telecine"}]  # noqa: RUF012
     external_views = [  # noqa: RUF012 - Airflow reads plain lists
         view("Releases", "nav", "/", url_route="releases", nav_top_level=True),
         view("Upload", "nav", "/upload", url_route="upload", nav_top_level=True),

@@ -1,17 +1,23 @@
 """The tasks of a release that ask a person: Airflow's human-in-the-loop tasks, and what follows of the answers."""
 
 import logging
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 from airflow.providers.common.compat.sdk import conf
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Param
 from airflow.sdk.exceptions import AirflowFailException
+from telecine_notifier import TelecineNotifier
 from telecine_roles import ROLES
 from telecine_tasks import Release, final_errors, release_of, wait_while_held
 
 from pipeline import review
-from pipeline.gates import APPROVE, OPTIONS, REENCODE, Review
+from pipeline.airflow_api import BOARD_PATH
+from pipeline.gates import APPROVE, OPTIONS, REENCODE, Decision, Links, Review, links_of
+from pipeline.questions import Question, answer_standing
 from telecine.settings import load_settings
 
 __all__ = ["LaunchGate", "PackageGate"]
@@ -36,12 +42,22 @@ def _approvers() -> list[str]:
     return [name for name, _, role in users if ROLES.get(role.upper()) == "manager"]
 
 
+def _links(release: Release, version: str) -> Links:
+    """Paths, not addresses: a browser may know this Airflow by another name than we do, and is signed in there."""
+    path = urlsplit(conf.get("api", "base_url", fallback="") or "").path.rstrip("/")
+    return links_of(f"{path}{BOARD_PATH}", release.title_id, release.run_id, version)
+
+
 class Gate(HITLOperator):
     """Asks a person where there is something to ask, and passes on ``given`` when the answer is yes.
 
     While it waits it holds no slot, and lists show the title as waiting for a person. Only release
-    managers may answer, or whom ``TELECINE_APPROVERS`` names.
+    managers may answer, or whom ``TELECINE_APPROVERS`` names. An answer counts once, also where Airflow loses the
+    process that goes on with it and tries the task again.
     """
+
+    reasons: Sequence[str] = ()
+    """Why it asks, once it does; its notifier tells them."""
 
     template_fields = ("subject", "body", "given", "evidence")
     ui_color = "#8f6a2f"
@@ -52,7 +68,11 @@ class Gate(HITLOperator):
         # Airflow hands the DAG's own params to every operator: none of them is asked for here
         mine = kwargs | {"params": {"why": why} | self.fields()}
         super().__init__(
-            subject="Nothing is asked yet", options=list(options), assigned_users=approvers or None, **mine
+            subject="Nothing is asked yet",
+            options=list(options),
+            assigned_users=approvers or None,
+            notifiers=TelecineNotifier("title.needs_approval"),
+            **mine,
         )
         self.given = given
         self.evidence = evidence
@@ -76,27 +96,52 @@ class Gate(HITLOperator):
             asked = self.review(release)
             if asked is None:
                 return self._passed_on()
-            self.subject, self.body = asked.subject, asked.body
-            review.asked(release.place, release.title_id, release.run_id, asked)
+            self.subject, self.body, self.reasons = asked.subject, asked.body, asked.reasons
+            answer = self._standing(context, release)
+            if answer is not None:
+                return self._decided(release, answer)
+            review.asked(release.place, release.title_id, asked)
         return super().execute(context)
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
         answer = super().execute_complete(context, event)
-        release = release_of(context)
-        who = str((answer["responded_by_user"] or {}).get("name") or "Airflow")
-        (chosen,) = answer["chosen_options"]
         given = answer["params_input"] or {}
-        why = str(given.get("why") or "")
-        if chosen == APPROVE:
-            review.approved(release.place, release.title_id, who=who, why=why)
-            log.info("%s approved: %s", who, why or "no reason given")
+        (chosen,) = answer["chosen_options"]
+        decision = Decision(
+            task=self.task_id,
+            at=answer["responded_at"],
+            who=str((answer["responded_by_user"] or {}).get("name") or "Airflow"),
+            chosen=chosen,
+            why=str(given.get("why") or ""),
+            profile=str(given.get("other_profile") or ""),
+        )
+        return self._decided(release_of(context), decision)
+
+    def _standing(self, context: Any, release: Release) -> Decision | None:
+        """The answer to this very question that an earlier try of the task was lost with."""
+        instance = context["ti"]
+        if instance.try_number <= 1:
+            return None
+        question = Question(
+            run_id=release.run_id,
+            task_id=self.task_id,
+            map_index=instance.map_index if instance.map_index is not None else -1,
+            subject=self.subject,
+            body=self.body,
+            options=tuple(self.options),
+        )
+        return answer_standing(release.place.settings, question)
+
+    def _decided(self, release: Release, decision: Decision) -> Any:
+        place = release.place
+        if decision.chosen == APPROVE:
+            review.approved(place, release.title_id, decision)
+            log.info("%s approved: %s", decision.who, decision.why or "no reason given")
             return self._passed_on()
-        if chosen == REENCODE:
-            problem = review.encode_again(
-                release.place, release.request, str(given.get("other_profile") or ""), who=who, why=why
-            )
+        if decision.chosen == REENCODE:
+            problem = review.encode_again(place, release.request, release.run_id, decision)
         else:
-            problem = review.rejected(release.place, release.title_id, who=who, why=why)
+            problem = review.rejected(place, release.title_id, decision)
         raise AirflowFailException(problem)
 
 
@@ -107,11 +152,12 @@ class PackageGate(Gate):
         return {"other_profile": _field("Profile", "To encode again with; not needed for the other answers.")}
 
     def review(self, release: Release) -> Review | None:
-        return review.of_package(release.place, release.request, self.given, self.evidence)
+        links = partial(_links, release)
+        return review.of_package(release.place, release.request, self.given, self.evidence, links)
 
 
 class LaunchGate(Gate):
     """Before a title goes live, where its profile wants a person to say so."""
 
     def review(self, release: Release) -> Review | None:
-        return review.of_launch(release.place, release.request, self.evidence)
+        return review.of_launch(release.place, release.request, self.evidence, partial(_links, release))

@@ -12,15 +12,16 @@ from typing import Any, TypeVar
 from airflow.sdk import BaseOperator, get_current_context
 from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException
 from airflow.triggers.base import BaseTrigger, TriggerEvent
+from telecine_notifier import TelecineNotifier
 
 from encoders.documents import EncodePlan
 from pipeline import placing, shelf, steps
 from pipeline.encoding import QueuedEncode
 from pipeline.installation import Installation, open_installation
-from pipeline.notices import tell
 from pipeline.remembering import remember_stage
 from pipeline.staging import problem_of_rest
 from pipeline.submission import request_from
+from pipeline.submitting import write_down_submission
 from telecine.document import Document
 from telecine.errors import EncodeFailed, NotFound, PackageRejected, SourceRejected, Unavailable
 from telecine.findings import SourceReport
@@ -41,6 +42,7 @@ __all__ = [
     "final_errors",
     "record_failure",
     "release_of",
+    "submitted_by_airflow",
     "wait_while_held",
 ]
 
@@ -116,6 +118,14 @@ def at(stage: Stage) -> Iterator[Release]:
     remember_stage(release.place, release.title_id, stage, time.monotonic() - began)
 
 
+def submitted_by_airflow(release: Release) -> None:
+    """Write down who started the run, where that was in Airflow itself; a run that was cleared starts nothing anew."""
+    run = get_current_context()["dag_run"]
+    if not run.clear_number:
+        who = run.triggering_user_name or "Airflow"
+        write_down_submission(release.place, release.request, release.run_id, who)
+
+
 def wait_while_held(release: Release) -> None:
     """Let the task wait, without a slot, for as long as its title is held."""
     try:
@@ -158,7 +168,8 @@ def final_errors(release: Release) -> Iterator[None]:
 def record_failure(context: Any) -> None:
     """Task callback after the last attempt: the title is failed, unless a clearer sentence is there already.
 
-    A run that another one took over from, as when a person had the title encoded again, ends nothing.
+    A run that another one took over from, as when a person had the title encoded again, ends nothing. The world is
+    told by the notifier that comes after this.
     """
     release = release_of(context)
     try:
@@ -167,15 +178,6 @@ def record_failure(context: Any) -> None:
         return
     if not record.stage.ended and record.run_id == release.run_id:
         release.fail(Stage.FAILED, f"{context['ti'].task_id}: {context.get('exception') or 'failed'}")
-    tell_failed(release)
-
-
-def tell_failed(release: Release) -> None:
-    """Put it into the outbox that this run ended without a title; once a run, whichever task says it."""
-    record = release.place.registry.title(release.title_id)
-    if record.stage in {Stage.FAILED, Stage.REJECTED} and record.run_id == release.run_id:
-        facts = {"stage": str(record.stage), "problem": record.problem, "run": release.run_id}
-        tell(release.place, "title.failed", release.title_id, release.run_id, facts)
 
 
 def release_of(context: Any) -> Release:
@@ -300,8 +302,8 @@ class GoLiveOperator(BaseOperator):
                 after = release.load(Pointer, self.after).version if self.after else None
                 pointer = placing.go_live(release.place, publication, receipts, after=after)
                 self.log.info("%s is live as version %s (flip %d)", release.title_id, pointer.version, pointer.seq)
-                facts = {"version": pointer.version, "live_at": pointer.live_at.isoformat(), "run": release.run_id}
-                tell(release.place, "title.live", release.title_id, f"{release.title_id} {pointer.seq}", facts)
+                # not as a callback: those come after Airflow knows of the success, and are lost with their process
+                TelecineNotifier("title.live")(context)
                 return release.keep(pointer)
         self.log.info("ready on every edge; goes live at %s", launch_at.isoformat())
         return self.defer(trigger=LaunchTrigger(title_id=release.title_id), method_name="execute")

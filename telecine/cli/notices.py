@@ -15,7 +15,7 @@ def list_notices(
     limit: Annotated[int, typer.Option(min=1, help="How many, the newest first.")] = 50,
     as_json: Json = False,
 ) -> None:
-    """Show the events that the webhook was told, waits to be told, or was given up for."""
+    """Show the events that the webhook and notifiers were told, wait to be told, or were given up for."""
     from telecine.registry.notices import Outbox  # noqa: PLC0415 - a database's library keeps the others waiting
     from telecine.registry.repository import Registry  # noqa: PLC0415
 
@@ -26,7 +26,15 @@ def list_notices(
         print_json({"notices": [{**one.model_dump(mode="json"), "state": one.state} for one in found]})
         return
     rows = [
-        (one.at.isoformat(timespec="seconds"), one.event, one.title_id, one.state, one.attempts, one.problem)
+        (
+            one.at.isoformat(timespec="seconds"),
+            one.event,
+            one.title_id,
+            one.receiver,
+            one.state,
+            one.attempts,
+            one.problem,
+        )
         for one in found
     ]
-    table("Notices", ["At", "Event", "Title", "State", "Attempts", "Problem"], rows, right=["Attempts"])
+    table("Notices", ["At", "Event", "Title", "To", "State", "Attempts", "Problem"], rows, right=["Attempts"])

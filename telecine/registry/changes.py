@@ -26,6 +26,20 @@ class ChangeLog:
         with self._registry.transaction() as session:
             append(session, change)
 
+    def record_once(self, change: TitleChange, mark: str) -> bool:
+        """Append a change unless the title has one of this action with the same ``after[mark]``; whether it had none.
+
+        For what a task writes down, which may be run again.
+        """
+        with self._registry.transaction() as session:
+            _lock(session, change.title_id)
+            mine = (ChangeRow.title_id == change.title_id) & (ChangeRow.action == change.action)
+            known = (TitleChange.model_validate(row.body) for row in session.scalars(select(ChangeRow).where(mine)))
+            if any(one.after.get(mark) == change.after[mark] for one in known):
+                return False
+            append(session, change)
+            return True
+
     def did(self, title_id: str, action: Action, *, who: str, why: str = "") -> None:
         """Append what somebody did now."""
         self.record(TitleChange(at=datetime.now(UTC), title_id=title_id, who=who, action=action, why=why))
@@ -45,8 +59,7 @@ class ChangeLog:
         is no change and is not written down.
         """
         with self._registry.transaction() as session:
-            # SQLite knows no FOR UPDATE: a write first takes its lock, so that ``before`` is what this change replaces
-            session.execute(update(TitleRow).where(TitleRow.title_id == title_id).values(title_id=title_id))
+            _lock(session, title_id)  # so that ``before`` is what this change replaces
             row = session.get(TitleRow, title_id, with_for_update=True)
             if row is None:
                 message = f"There is no title '{title_id}' in the registry."
@@ -72,6 +85,11 @@ class ChangeLog:
                     append(session, told)
             session.flush()
             return record_of(row)
+
+
+def _lock(session: Session, title_id: str) -> None:
+    """Let nobody else change the title until this transaction ends: SQLite knows no FOR UPDATE, but a write locks."""
+    session.execute(update(TitleRow).where(TitleRow.title_id == title_id).values(title_id=title_id))
 
 
 def append(session: Session, change: TitleChange) -> None:

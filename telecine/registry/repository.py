@@ -122,11 +122,16 @@ class Registry:
             row = _row(session, title_id)
             row.documents = {**row.documents, name: key}
 
-    def place_of_run(self, run_id: str) -> Place | None:
-        """The place in the order of the title a run works on; None when it works on none."""
+    def title_of_run(self, run_id: str) -> TitleRecord | None:
+        """The title a run works on; None when it works on none, or another run took over from it."""
         with self.transaction() as session:
             row = session.scalars(select(TitleRow).where(TitleRow.run_id == run_id)).first()
-            return record_of(row).place if row is not None else None
+            return record_of(row) if row is not None else None
+
+    def place_of_run(self, run_id: str) -> Place | None:
+        """The place in the order of the title a run works on; None when it works on none."""
+        found = self.title_of_run(run_id)
+        return found.place if found is not None else None
 
     def forecast(self, remaining_s: dict[str, float]) -> None:
         """Wall seconds that titles still need when served first, by title id: what their slack is reckoned by."""

@@ -8,15 +8,18 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from pydantic import ValidationError
 
 from pipeline.installation import Installation
-from pipeline.notices import deliver, signature, tell, tell_late
+from pipeline.notices import deliver, give, signature, tell, tell_late, tell_of_run
 from telecine.errors import TelecineError
 from telecine.forecast import Forecasts, TitleForecast
+from telecine.publication import Pointer
 from telecine.registry.notices import Outbox
+from telecine.registry.records import Stage
 from telecine.registry.repository import Registry
-from telecine.settings import Settings
-from telecine.title import Priority
+from telecine.settings import NotifierSetting, Settings
+from telecine.title import Priority, SubmitRequest
 
 SECRET = "whsec_" + base64.b64encode(b"sixteen bytes ok").decode()
 NOW = datetime.now(UTC)
@@ -54,10 +57,10 @@ def receiver():
     server.server_close()
 
 
-def place_with(tmp_path, url):
+def place_with(tmp_path, url, **more):
     registry = Registry(f"sqlite:///{tmp_path / 'registry.db'}")
     registry.migrate()
-    settings = Settings(data_dir=tmp_path, webhook_url=url, webhook_secret=SECRET)
+    settings = Settings(data_dir=tmp_path, webhook_url=url, webhook_secret=SECRET, **more)
     return Installation(settings=settings, work=None, origin=None, keys=None, registry=registry, open_bucket=None)
 
 
@@ -146,19 +149,115 @@ def test_a_broken_secret_is_said_without_showing_it():
     assert "!!!" not in str(caught.value)
 
 
-def test_a_late_title_is_told_once_a_launch_time(tmp_path):
+def late(launch_at, late_s):
+    one = TitleForecast(
+        title_id="bbb", priority=Priority.HIGH, launch_at=launch_at, p50=NOW, p90=NOW, work_s=1, remaining_s=1,
+        jobs_left=1, basis="history", late_s=late_s,
+    )  # fmt: skip
+    return Forecasts(made_at=NOW, slots={"cpu": 1}, titles=(one,))
+
+
+def told_of(place):
+    return [notice.event for notice in Outbox(place.registry).notices()]
+
+
+def submit(place, run_id, title_id="bbb"):
+    place.registry.submit(SubmitRequest(master_uri="file:///m.mov", title_id=title_id, name="Bunny"), run_id)
+
+
+def test_a_late_title_is_told_once_a_run_and_launch_time(tmp_path):
     place = place_with(tmp_path, "")
+    submit(place, "run-1")
+    for late_s in (60.0, 90.0):
+        tell_late(place, late(NOW, late_s))
+    tell_late(place, late(NOW + timedelta(hours=1), None))
+    assert told_of(place) == ["title.late"]
+    tell_late(place, late(NOW + timedelta(hours=1), 5.0))
+    assert told_of(place) == ["title.late"] * 2, "a date that was moved is judged anew"
+    submit(place, "run-2")
+    for _ in range(2):
+        tell_late(place, late(NOW, 60.0))
+    assert told_of(place) == ["title.late"] * 3, "a new run for the same date is judged anew, once"
+    assert Outbox(place.registry).notices()[0].facts["run"] == "run-2"
 
-    def forecasts(launch_at, late_s):
-        one = TitleForecast(
-            title_id="bbb", priority=Priority.HIGH, launch_at=launch_at, p50=NOW, p90=NOW, work_s=1, remaining_s=1,
-            jobs_left=1, basis="history", late_s=late_s,
-        )  # fmt: skip
-        return Forecasts(made_at=NOW, slots={"cpu": 1}, titles=(one,))
 
-    tell_late(place, forecasts(NOW, 60.0))
-    tell_late(place, forecasts(NOW, 90.0))
-    tell_late(place, forecasts(NOW + timedelta(hours=1), None))
-    assert len(Outbox(place.registry).notices()) == 1
-    tell_late(place, forecasts(NOW + timedelta(hours=1), 5.0))
-    assert [notice.event for notice in Outbox(place.registry).notices()] == ["title.late"] * 2
+def test_two_long_runs_that_differ_at_their_ends_alone_are_told_of_both(tmp_path):
+    place = place_with(tmp_path, "")
+    for end in ("a", "a", "b"):
+        tell(place, "title.failed", "bbb", "r" * 249 + end, {})
+    assert told_of(place) == ["title.failed"] * 2
+
+
+def test_what_became_of_a_run_is_told_as_the_registry_knows_it(tmp_path):
+    place = place_with(tmp_path, "")
+    events = ("title.failed", "title.live", "title.needs_approval")
+
+    def told(reasons=()):
+        for event in events * 2:
+            tell_of_run(place, event, "run-1", reasons)
+        return [(notice.event, notice.facts) for notice in Outbox(place.registry).notices()]
+
+    assert told() == [], "there is no such run"
+    submit(place, "run-1")
+    place.registry.enter("bbb", Stage.ENCODE)
+    assert told() == [], "it came to none of this yet"
+    assert told(["soft"]) == [("title.needs_approval", {"reasons": ["soft"], "run": "run-1"})]
+    live = Pointer(
+        title_id="bbb", seq=3, version="v1", previous=None, dash_path="a", hls_path="b", kids={}, live_at=NOW
+    )
+    place.registry.set_live("bbb", live)
+    assert told()[0] == ("title.live", {"version": "v1", "live_at": NOW.isoformat(), "run": "run-1"})
+    place.registry.fail("bbb", Stage.FAILED, "no disk")
+    assert told()[0] == ("title.failed", {"stage": "failed", "problem": "no disk", "run": "run-1"})
+    submit(place, "run-2")
+    assert len(told()) == 3, "another run took over"
+
+
+SLACK = NotifierSetting(name="slack", notifier="somewhere.Slack", events=("title.live",))
+MAIL = NotifierSetting(name="mail", notifier="somewhere.Mail")
+
+
+def test_each_notifier_is_given_the_events_it_is_for_once_and_the_webhook_all(tmp_path, receiver):
+    place = place_with(tmp_path, receiver.url, notifiers=(SLACK, MAIL))
+    for _ in range(2):
+        tell(place, "title.live", "bbb", "bbb 1", {"version": "v1"})
+        tell(place, "title.late", "bbb", "bbb late", {})
+    given = {"slack": [], "mail": []}
+    for _ in range(2):
+        for name, got in given.items():
+            give(place, name, got.append)
+    assert deliver(place) == 2
+    assert [one["type"] for one in given["slack"]] == ["title.live"]
+    assert [one["type"] for one in given["mail"]] == ["title.live", "title.late"]
+    assert given["slack"][0]["data"] == {"title": "bbb", "version": "v1"}
+    assert len(receiver.got) == 2
+
+
+def test_a_notifier_that_fails_is_tried_again_and_holds_up_nobody(tmp_path, receiver):
+    place = place_with(tmp_path, receiver.url, notifiers=(SLACK,))
+    for number in range(3):
+        tell(place, "title.live", "bbb", f"bbb {number}", {})
+    tried = []
+
+    def broken(notice):
+        tried.append(notice)
+        return "slack: no such channel"
+
+    assert (give(place, "slack", broken), len(tried)) == (0, 1), "the others wait for the next round"
+    assert deliver(place) == 3
+    problems = {n.problem for n in Outbox(place.registry).notices() if n.receiver == "slack" and n.attempts}
+    assert problems == {"slack: no such channel"}
+    due_now(place)
+    assert give(place, "slack", lambda _: None) == 3
+
+
+def test_a_notifier_named_later_is_told_of_what_comes_then(tmp_path):
+    tell(place_with(tmp_path, ""), "title.live", "bbb", "bbb 1", {})
+    place = place_with(tmp_path, "", notifiers=(SLACK,))
+    tell(place, "title.live", "bbb", "bbb 2", {})
+    assert give(place, "slack", lambda _: None) == 1
+    with pytest.raises(ValidationError, match="two notifiers"):
+        Settings(notifiers=(SLACK, SLACK))
+    with pytest.raises(ValidationError, match="webhook itself"):
+        NotifierSetting(name="webhook", notifier="x")
+    assert "hunter2" not in repr(Settings(notifiers=(SLACK.model_copy(update={"arguments": {"token": "hunter2"}}),)))
