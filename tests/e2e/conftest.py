@@ -64,7 +64,15 @@ summary: every gate asks
 video:
   - {name: small, codec: x264, width: 160, height: 90, crf: 40, max_bps: 100_000, preset: ultrafast}
 audio: []
-gates: {vmaf_floor: 100, approve_launch: true}
+gates: {vmaf_floor: 100, approve_launch: true, ask_on_recommendations: true}
+"""
+
+PLAIN = """\
+name: plain
+summary: nothing is asked
+video:
+  - {name: small, codec: x264, width: 160, height: 90, crf: 35, max_bps: 200_000, preset: ultrafast}
+audio: []
 """
 
 STAGED = """\
@@ -86,6 +94,7 @@ def stack(tmp_path_factory):
     (catalogue / "strict.yaml").write_text(STRICT)
     (catalogue / "asking.yaml").write_text(ASKING)
     (catalogue / "staged.yaml").write_text(STAGED)
+    (catalogue / "plain.yaml").write_text(PLAIN)
     env = {
         **os.environ,
         "TELECINE_DATA_DIR": str(data_dir),
