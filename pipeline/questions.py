@@ -38,9 +38,11 @@ def answer_standing(settings: Settings, question: Question) -> Decision | None:
     """The answer that a person gave to exactly this question, where it still counts; None: it is asked.
 
     Airflow may lose the process that goes on with an answer and try the task again, which asks again and forgets the
-    answer. It counts until a person clears tasks of the run, which puts the run into the queue anew.
-    Raises NotFound for a run that Airflow does not know, Unavailable.
+    answer. It counts until a person clears tasks of the run, which puts the run into the queue anew. Where no Airflow
+    is configured to be looked at, it is asked. Raises NotFound for a run that Airflow does not know, Unavailable.
     """
+    if not settings.airflow_url:
+        return None
     airflow = AirflowApi(settings)
     run = f"/api/v2/dags/{DAG_ID}/dagRuns/{quote(question.run_id, safe='')}"
     try:

@@ -79,3 +79,4 @@ def test_another_answer_does_not_count(airflow, other):
 def test_a_task_that_never_asked_has_no_answer(airflow):
     airflow.known = {}
     assert answer_standing(Settings(airflow_url=airflow.url, airflow_password="p"), QUESTION) is None
+    assert answer_standing(Settings(airflow_url=""), QUESTION) is None
