@@ -66,10 +66,10 @@ def test_a_viewer_gets_the_evidence_that_a_question_links_to(stack):
     assert len(links) == 4, body  # the evidence, the board, two pictures
     headers = {"Authorization": f"Bearer {token(stack, 'viewer')}"}
     for link in links:
-        found = httpx.get(f"{stack.settings.airflow_url}{link}", headers=headers)
+        found = httpx.get(f"{stack.settings.airflow_url}{link}", headers=headers, timeout=60)
         assert found.status_code == 200, link
         assert found.content.startswith(b"\xff\xd8" if link.endswith(".jpg") else b"<!doctype html>"), link
-        assert httpx.get(f"{stack.settings.airflow_url}{link}").status_code == 401
+        assert httpx.get(f"{stack.settings.airflow_url}{link}", timeout=60).status_code == 401
 
 
 def test_a_release_manager_sees_the_pictures_in_the_question_and_opens_the_evidence(stack, page):  # noqa: F811
@@ -102,7 +102,7 @@ def test_a_title_that_is_triggered_in_airflow_is_in_the_audit_with_its_user_once
     headers = {"Authorization": f"Bearer {token(stack, 'manager')}"}
     body = {"dag_run_id": "formed__1", "logical_date": None, "conf": conf}
     path = f"{stack.settings.airflow_url}/api/v2/dags/release_title/dagRuns"
-    httpx.post(path, json=body, headers=headers).raise_for_status()
+    httpx.post(path, json=body, headers=headers, timeout=60).raise_for_status()
     titles = stack.place.registry.titles
     wait_for(lambda: any(r.title_id == "formed" and r.stage.ended for r in titles()), 90, "the title ends")
     (change,) = ChangeLog(stack.place.registry).changes("formed")
