@@ -1,8 +1,10 @@
 """Titles that wait for a person, answered through Airflow's own interface, on the real stack."""
 
+import contextlib
 import re
 
 import httpx
+import psutil
 import pytest
 from playwright.sync_api import expect
 
@@ -38,6 +40,16 @@ def gate(stack, title_id):
     return f"/api/v2/dags/release_title/dagRuns/{run_id}/taskInstances/approve/-1"
 
 
+def killed(stack, title):
+    """Whether a process of this title was there to be killed; those of the executor have longer ones."""
+    for process in stack.processes():
+        with contextlib.suppress(psutil.Error):  # it ended meanwhile
+            if " ".join(process.cmdline()).strip("\0 ") == title:
+                process.kill()
+                return True
+    return False
+
+
 def waits(stack, title_id):
     record = stack.place.registry.title(title_id)
     assert not record.stage.ended, record.problem
@@ -46,7 +58,7 @@ def waits(stack, title_id):
 
 def test_a_title_whose_profile_asks_waits_and_goes_live_when_a_person_approves(stack, make_clip):
     master = make_clip("asks.mp4", seconds=4, size="320x180", rate="24", noise=8)
-    for title in ("yes", "no", "again"):
+    for title in ("yes", "no", "again", "lost"):
         stack.answer("submit", str(master), "--title", title, "--profile", "asking")
     wait_for(lambda: waits(stack, "yes"), 200, "the title waits for a person")
     asked = answer(stack, "yes", "approve", "Approve", why="looks fine")
@@ -95,6 +107,18 @@ def test_a_title_that_a_person_has_encoded_again_goes_live_with_the_other_profil
     found = changes["re-encode"]
     assert (found.who, found.why) == ("admin", "too soft")
     assert (found.before["profile"], found.after["profile"]) == ("asking", "plain")
+
+
+def test_an_answer_is_not_asked_for_again_when_the_process_that_goes_on_with_it_is_killed(stack):
+    wait_for(lambda: waits(stack, "lost"), 100, "the title waits for a person")
+    airflow, task = AirflowApi(stack.settings), gate(stack, "lost").removesuffix("/-1")
+    answer(stack, "lost", "approve", "Approve", why="sharp enough")
+    going_on = airflow.get(task)["id"]
+    wait_for(lambda: killed(stack, f"airflow worker -- {going_on}"), 60, "the process that goes on is killed")
+    wait_for(lambda: airflow.get(task)["state"] == "success", 90, "the task ends with the answer it was given")
+    assert airflow.get(task)["try_number"] > 1, "the process was not killed in time"
+    approvals = [c for c in ChangeLog(stack.place.registry).changes("lost") if c.action == "approve"]
+    assert [(c.who, c.why) for c in approvals] == [("admin", "sharp enough")]
 
 
 def test_a_title_that_is_triggered_in_airflow_is_in_the_audit_with_its_user_once(stack):
