@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from pipeline.airflow_api import AirflowApi
 from telecine.registry.changes import ChangeLog
 from telecine.registry.records import Stage
-from tests.e2e.test_board_in_airflow import log_in, page, token  # noqa: F401 - page is a fixture
+from tests.e2e.test_board_in_airflow import password, signed_in  # noqa: F401 - a fixture
 from tests.e2e.waiting import wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
@@ -32,6 +32,12 @@ def answer(stack, title_id, task_id, choice, **fields):
         done = client.patch(f"{path}/-1/hitlDetails", json={"chosen_options": [choice], "params_input": given | fields})
         assert done.status_code == 200, done.text
         return asked
+
+
+def token(stack, user):
+    wanted = {"username": user, "password": password(stack, user)}
+    answer = httpx.post(f"{stack.settings.airflow_url}/auth/token", json=wanted, timeout=60)
+    return answer.raise_for_status().json()["access_token"]
 
 
 def gate(stack, title_id):
@@ -84,8 +90,8 @@ def test_a_viewer_gets_the_evidence_that_a_question_links_to(stack):
         assert httpx.get(f"{stack.settings.airflow_url}{link}", timeout=60).status_code == 401
 
 
-def test_a_release_manager_sees_the_pictures_in_the_question_and_opens_the_evidence(stack, page):  # noqa: F811
-    log_in(page, stack, "manager")
+def test_a_release_manager_sees_the_pictures_in_the_question_and_opens_the_evidence(stack, signed_in):  # noqa: F811
+    page = signed_in("manager")
     run_id = stack.place.registry.title("no").run_id
     page.goto(f"{stack.settings.airflow_url}/dags/release_title/runs/{run_id}/tasks/approve/required_actions")
     picture = page.get_by_role("img", name="source")
