@@ -1,7 +1,7 @@
 // Dialogs: a change with its what-if, a reason, a decision, the audit, the keys.
 
 import * as api from "./board_api.js";
-import { el, option } from "./board_dom.js";
+import { el, option, withLinks } from "./board_dom.js";
 import { CLASSES } from "./board_roles.js";
 import { clock, exact, localValue, momentOf, moved, span, zoneName, zones } from "./board_time.js";
 
@@ -139,7 +139,7 @@ export function decide(title, profiles, done) {
   const question = title.questions[0];
   const chosen = el("fieldset", { class: "field" }, el("legend", {}, "Decision"),
     ...question.options.map((name, i) => el("label", { class: "check" }, el("input", { type: "radio", name: "option", value: name, required: true, checked: i === 0 && question.options.length === 1 }), name)));
-  const evidence = question.body ? el("pre", { class: "evidence", tabindex: "0" }, question.body) : null;
+  const evidence = question.body ? el("pre", { class: "evidence", tabindex: "0" }, ...withLinks(question.body)) : null;
   const again = (question.fields ?? []).includes("other_profile")
     ? el("label", { class: "field" }, "Profile, to encode again with", el("select", { name: "profile" }, ...profiles.map((name) => option(name, name, title.profile)))) : null;
   const form = el("form", {}, el("p", {}, question.subject), evidence, chosen, ...[again].filter(Boolean), whyField(), buttons("Decide"));

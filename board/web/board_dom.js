@@ -38,3 +38,19 @@ export function linkTo(url, label, options = {}) {
     },
   }, label);
 }
+
+const LINKED = /(!?)\[([^\]]*)\]\((\/[^)\s]*)\)/g;
+
+// A question's text, in which links and pictures of this server are such; all else stays text, and no markup is read.
+export function withLinks(text) {
+  const parts = [];
+  let end = 0;
+  for (const found of text.matchAll(LINKED)) {
+    const [whole, picture, label, path] = found;
+    parts.push(text.slice(end, found.index));
+    end = found.index + whole.length;
+    if (path.startsWith("//")) parts.push(whole);
+    else parts.push(picture ? el("img", { src: path, alt: label, loading: "lazy" }) : linkTo(path, label));
+  }
+  return [...parts, text.slice(end)];
+}

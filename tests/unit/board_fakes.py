@@ -28,7 +28,12 @@ from telecine.title import Priority, SubmitRequest
 from telecine.versions import VersionRecord
 
 NEEDS_S = 1800
-QUESTION = {"task_id": "source_qc", "subject": "Black from 0:05 to 0:09", "options": ("Approve", "Reject")}
+QUESTION = {
+    "task_id": "source_qc",
+    "subject": "Black from 0:05 to 0:09",
+    "body": "- black\n\n[Evidence](/evidence/tin-drum/v1.html) [elsewhere](//example.net/x) <b>no markup</b>",
+    "options": ("Approve", "Reject"),
+}
 
 
 def installation(folder) -> Installation:
