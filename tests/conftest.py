@@ -27,7 +27,8 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(config, items):
-    """One round only, where one is asked for."""
+    """One round only, where one is asked for; what needs the whole stack comes last, as it stays up until the end."""
+    items.sort(key=lambda item: item.get_closest_marker("e2e") is not None)
     asked = config.getoption("round")
     if asked is None:
         return
