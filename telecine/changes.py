@@ -10,7 +10,18 @@ from telecine.title import Priority, TitleId
 __all__ = ["Action", "OrderChange", "TitleChange"]
 
 Action = Literal[
-    "submit", "prioritise", "hold", "resume", "cancel", "retry", "approve", "reject", "go_live", "roll_back", "retire"
+    "submit",
+    "prioritise",
+    "hold",
+    "resume",
+    "cancel",
+    "retry",
+    "approve",
+    "reject",
+    "go_live",
+    "roll_back",
+    "retire",
+    "clear",
 ]
 
 
