@@ -63,7 +63,7 @@ status: ## What runs
 	@if [ -x $(BIN)/telecine ]; then $(BIN)/telecine status; else echo "Nothing is installed here."; fi
 
 test: install-dev ## Run all tests (ARGS= go to pytest)
-	@$(BIN)/python -m pytest $(ARGS)
+	@bash scripts/test.sh $(ARGS)
 
 check: install-dev ## Format, lint, types, import rules, unit and golden tests: under a minute
 	@$(BIN)/ruff format --check --quiet .

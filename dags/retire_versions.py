@@ -1,10 +1,11 @@
-"""Every hour: remove versions that nobody needs any more."""
+"""Every hour: remove versions that nobody needs any more, and what finished titles left in the work bucket."""
 
 import logging
 from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import dag, task
 
+from pipeline.clearing import clear_old
 from pipeline.installation import open_installation
 from pipeline.retiring import retire_old
 from telecine.settings import load_settings
@@ -15,15 +16,20 @@ DOC = """
 ### Retire versions
 
 Removes versions beyond `TELECINE_KEEP_VERSIONS` and `TELECINE_KEEP_DAYS` from the edges, then from the origin. Never
-the live one, one that a session plays or one of a title under way. Killed anywhere, the next round goes on.
+the live one, one that a session plays or one of a title under way.
+
+Then clears the work bucket: chunks, renditions and package copies of titles that went live more than
+`TELECINE_KEEP_WORK_DAYS` ago, uploaded masters after `TELECINE_KEEP_MASTER_DAYS`. Killed anywhere, the next round goes
+on.
 """
 
 
 @task
 def retire() -> list[str]:
-    """What became of each version that is due, in words."""
-    outcomes = retire_old(open_installation(load_settings()))
-    told = [f"{one.title_id} {one.version}: {one.outcome} {one.why}".strip() for one in outcomes]
+    """What became of each version, and of all else that is due, in words."""
+    place = open_installation(load_settings())
+    outcomes = (*retire_old(place), *clear_old(place))
+    told = [f"{one.title_id} {one.version or one.what}: {one.outcome} {one.why}".strip() for one in outcomes]
     for line in told:
         log.info("%s", line)
     return told
@@ -32,7 +38,7 @@ def retire() -> list[str]:
 @dag(
     dag_id="retire_versions",
     dag_display_name="Retire versions",
-    description="Old versions leave edges and origin",
+    description="Old versions leave edges and origin, finished work the work bucket",
     doc_md=DOC,
     schedule=timedelta(hours=1),
     start_date=datetime(2026, 1, 1, tzinfo=UTC),

@@ -3,39 +3,26 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal
 
 from edge.client import drop_version
 from origin.retire import retire as remove_from_origin
 from pipeline.installation import Installation
+from pipeline.retirement import Outcome, Retirement
 from pipeline.versions import versions
 from playback.sessions.playing import versions_playing
 from telecine.changes import TitleChange
-from telecine.document import Document
 from telecine.errors import PreconditionFailed, Unavailable
 from telecine.log import get_logger
 from telecine.registry.records import TitleRecord
 from telecine.registry.versions import VersionLedger
-from telecine.title import TitleId
 from telecine.versions import VersionRecord
 
-__all__ = ["Retirement", "due", "retire_old"]
+__all__ = ["due", "retire_old"]
 
 _QUIET = timedelta(minutes=15)
 """As long as a silent session lasts: after it nobody can still come with what the pointer said before its flip."""
 
 log = get_logger(__name__)
-
-
-class Retirement(Document):
-    """What became of one version that is due. ``waits``: its removal began and goes on in the next round."""
-
-    title_id: TitleId
-    version: str
-    outcome: Literal["retired", "due", "spared", "waits"]
-    why: str = ""
-    objects: int = 0
-    size_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +118,7 @@ def _drop(place: Installation, record: VersionRecord) -> None:
         drop_version(edge, record.title_id, record.version, place.settings.agent_token)
 
 
-def _told(
-    record: VersionRecord, outcome: Literal["retired", "due", "spared", "waits"], why: str = "", objects: int = 0
-) -> Retirement:
+def _told(record: VersionRecord, outcome: Outcome, why: str = "", objects: int = 0) -> Retirement:
     return Retirement(
         title_id=record.title_id,
         version=record.version,

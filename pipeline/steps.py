@@ -23,6 +23,7 @@ from encoders.work import toolchain
 from packagers.verify import VerifyReport
 from packagers.work import PackageRequest
 from packagers.work import package as make_package
+from pipeline.removed import why_removed
 from pipeline.verifying import prove_package
 from pipeline.workplace import Workplace
 from profiles.load import load_profile
@@ -59,7 +60,10 @@ NOTHING_ELSE = Accessories()
 
 def register(place: Workplace, request: SubmitRequest) -> Master:
     """Fix the master, and what its sidecar names, by their bytes. Raises SourceRejected when one cannot be read."""
-    master = register_master(request.master_uri, place.work_dir, place.open_bucket)
+    try:
+        master = register_master(request.master_uri, place.work_dir, place.open_bucket)
+    except SourceRejected as rejected:
+        raise why_removed(place.work, place.settings, request.master_uri) or rejected from None
     return register_sidecar(master, request.sound_uri, place.work_dir)
 
 

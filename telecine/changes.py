@@ -22,6 +22,7 @@ Action = Literal[
     "go_live",
     "roll_back",
     "retire",
+    "clear",
 ]
 
 

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, NonNegativeInt, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from telecine.document import Document
@@ -158,6 +158,12 @@ class Settings(BaseSettings):
     )
     keep_versions: int = Field(default=3, ge=1, description="newest versions of a title that are never retired")
     keep_days: int = Field(default=30, ge=0, description="younger versions than so many days are not retired either")
+    keep_work_days: NonNegativeInt | Literal["never"] = Field(
+        default=14, description="chunks, renditions and package copies go so long after their title went live; or never"
+    )
+    keep_master_days: NonNegativeInt | Literal["never"] = Field(
+        default=90, description="an uploaded master goes so long after its titles went live; or never"
+    )
     catalogue_dir: Path | None = Field(default=None, description="folder of own profiles, searched first")
 
     upload_part_bytes: int = Field(default=16 << 20, ge=5 << 20, description="of uploads from a browser, at least")

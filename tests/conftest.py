@@ -14,7 +14,34 @@ from telecine.tools import tool_path
 settings.register_profile("telecine", deadline=None)
 settings.load_profile("telecine")
 
+ALONE = ("alone", "server", "e2e")
+"""Marks of tests that nothing may run beside: they start servers and browsers, or watch the machine or the clock."""
+ALONE_FOLDERS = ("dags", "e2e")
+
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+def pytest_addoption(parser):
+    rounds = "run only tests that may run beside others (beside), or only the others (alone); `make test` runs both"
+    parser.addoption("--round", choices=("beside", "alone"), help=rounds)
+
+
+def pytest_collection_modifyitems(config, items):
+    """One round only, where one is asked for; what needs the whole stack comes last, as it stays up until the end."""
+    items.sort(key=lambda item: item.get_closest_marker("e2e") is not None)
+    asked = config.getoption("round")
+    if asked is None:
+        return
+    rounds = {"beside": [], "alone": []}
+    for item in items:
+        rounds["alone" if runs_alone(item) else "beside"].append(item)
+    items[:] = rounds.pop(asked)
+    config.hook.pytest_deselected(items=[item for others in rounds.values() for item in others])
+
+
+def runs_alone(item):
+    folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    return folder in ALONE_FOLDERS or any(item.get_closest_marker(mark) for mark in ALONE)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -22,6 +22,7 @@ from pipeline.remembering import remember_stage
 from pipeline.staging import problem_of_rest
 from pipeline.submission import request_from
 from pipeline.submitting import write_down_submission
+from pipeline.working import note
 from telecine.document import Document
 from telecine.errors import EncodeFailed, NotFound, PackageRejected, SourceRejected, Unavailable
 from telecine.findings import SourceReport
@@ -74,6 +75,7 @@ class Release:
 
     def keep(self, document: Document) -> str:
         """Put a document on the shelf; the key is what travels through XCom."""
+        note(self.place.work, self.title_id, self.run_id, document)
         key = shelf.keep(self.place.work, document)
         name = type(document).__name__
         if isinstance(document, FillReceipt):

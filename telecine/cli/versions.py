@@ -62,19 +62,28 @@ def rollback(
 
 def retire(
     *,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say which versions are due.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what is due, and how large it is.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Remove versions beyond TELECINE_KEEP_VERSIONS and TELECINE_KEEP_DAYS from edges and origin; none that plays."""
-    from pipeline.installation import open_installation  # noqa: PLC0415 - keeps the other commands quick
+    """Remove versions beyond TELECINE_KEEP_VERSIONS and TELECINE_KEEP_DAYS from edges and origin; none that plays.
+
+    Then clear the work bucket of finished titles (TELECINE_KEEP_WORK_DAYS) and of their uploaded masters
+    (TELECINE_KEEP_MASTER_DAYS).
+    """
+    from pipeline.clearing import clear_old  # noqa: PLC0415 - keeps the other commands quick
+    from pipeline.installation import open_installation  # noqa: PLC0415
     from pipeline.retiring import retire_old  # noqa: PLC0415
 
-    found = retire_old(open_installation(load_settings()), dry_run=dry_run)
+    place = open_installation(load_settings())
+    found = (*retire_old(place, dry_run=dry_run), *clear_old(place, dry_run=dry_run))
     if as_json:
         print_json(found)
         return
-    rows = [(one.title_id, one.version, one.outcome, f"{one.size_bytes / 1e6:,.1f}", one.why or None) for one in found]
-    table("Versions that are due", ["Title", "Version", "Outcome", "MB", "Why"], rows, right=["MB"])
+    rows = [
+        (one.title_id, one.version or one.what, one.outcome, f"{one.size_bytes / 1e6:,.1f}", one.why or None)
+        for one in found
+    ]
+    table("What is due", ["Title", "Version or work", "Outcome", "MB", "Why"], rows, right=["MB"])
 
 
 def _state(record: VersionRecord) -> str:

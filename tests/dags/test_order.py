@@ -9,12 +9,15 @@ from uuid import uuid4
 
 import pytest
 
+from pipeline.working import keys_of, note_keys, read_note
 from telecine.changes import OrderChange
 from telecine.order import Place, weight
 from telecine.registry.changes import ChangeLog
 from telecine.registry.repository import Registry
 from telecine.settings import load_settings
+from telecine.storage.memory import MemoryStore
 from telecine.title import SubmitRequest
+from tests.unit.test_encoders_planning import a_plan
 
 DAGS = Path(__file__).parents[2] / "dags"
 TITLE = "film"
@@ -139,3 +142,14 @@ def _filled(table, values):
     """A row with zeroes where the table insists on a value."""
     needed = [c.name for c in table.columns if not c.nullable and c.default is None and c.server_default is None]
     return {name: 0 for name in needed if name not in values} | values
+
+
+def test_what_a_run_plans_is_noted_before_it_is_made(dag_bag, registry):
+    from telecine_tasks import Release  # noqa: PLC0415
+
+    work = MemoryStore()
+    place = SimpleNamespace(work=work, registry=registry)
+    plan = a_plan()
+    Release(place, SimpleNamespace(title_id=TITLE), "run-1").keep(plan)
+    (key,) = note_keys(work)[TITLE]
+    assert read_note(work, key) == set(keys_of(plan))

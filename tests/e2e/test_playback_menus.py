@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from uuid import uuid4
 
 import pytest
 
@@ -37,9 +38,10 @@ class Viewer:
 
     stand: Stand
     page: object
+    user: str
 
-    def open(self, form: str, user: str = "ada") -> None:
-        self.page.goto(self.stand.page(token=user_token(user, TOKEN_KEY, 600), format=form))
+    def open(self, form: str, user: str | None = None) -> None:
+        self.page.goto(self.stand.page(token=user_token(user or self.user, TOKEN_KEY, 600), format=form))
         settle(self.page)
         self.page.evaluate("document.querySelector('video').loop = true")
 
@@ -86,14 +88,20 @@ def installation(tmp_path_factory) -> Installation:
     return Installation(settings, root)
 
 
-@pytest.fixture
-def viewer(tmp_path, installation):
+@pytest.fixture(scope="module")
+def stand(tmp_path_factory, installation):
     with (
         static_edge(installation.root) as served,
-        standing(tmp_path, installation, (edge("edge-a", served.server_port),)) as stand,
-        browsing(find_browser()) as browsed,
+        standing(tmp_path_factory.mktemp("stand"), installation, (edge("edge-a", served.server_port),)) as up,
     ):
-        yield Viewer(stand, browsed.page)
+        yield up
+
+
+@pytest.fixture
+def viewer(stand):
+    """Somebody the service has never seen, with a browser of their own."""
+    with browsing(find_browser()) as browsed:
+        yield Viewer(stand, browsed.page, user=f"ada-{uuid4().hex}")
         assert browsed.console == []
 
 

@@ -160,24 +160,28 @@ def _service(settings: Settings, redis_url: str, edge: Edge) -> Iterator[None]:
     assert "Traceback" not in log_file.read_text(), log_file.read_text()
 
 
-@pytest.fixture
-def open_page(chromium):
+@pytest.fixture(scope="module")
+def browser(chromium):
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium, args=FLAGS)
+        found = driver.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield found
+        found.close()
 
-        @contextmanager
-        def opened(player, session, form):
-            if not LIBRARIES[player].is_file():
-                pytest.skip(f"{player} is not installed: run 'make install-dev'")
-            with page_server(player, session, session["session_manifests"][form]) as address:
-                viewer = Viewer(browser.new_page())
-                viewer.page.on("request", lambda request: viewer.requests.append(request.url))
-                viewer.page.goto(address)
-                yield viewer
-                viewer.page.close()
 
-        yield opened
-        browser.close()
+@pytest.fixture
+def open_page(browser):
+    @contextmanager
+    def opened(player, session, form):
+        if not LIBRARIES[player].is_file():
+            pytest.skip(f"{player} is not installed: run 'make install-dev'")
+        with page_server(player, session, session["session_manifests"][form]) as address:
+            viewer = Viewer(browser.new_page())  # in a context of its own: nothing is cached or remembered from another
+            viewer.page.on("request", lambda request: viewer.requests.append(request.url))
+            viewer.page.goto(address)
+            yield viewer
+            viewer.page.close()
+
+    return opened
 
 
 def assert_decrypted(seen) -> None:

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.media
 
 
 def test_noise_at_the_cap_gives_equal_bytes_run_after_run(tmp_path, make_clip):
-    clip = make_clip("noise at the cap.mp4", seconds=4, size="640x360", rate="25", audio="stereo", noise=20)
+    clip = make_clip("noise at the cap.mp4", seconds=3, size="640x360", rate="25", audio="stereo", noise=20)
     master = register_master(str(clip), tmp_path)
     probe = inspect_master(master, clip)
     ladder = choose_ladder(load_profile("standard"), probe)

@@ -27,7 +27,7 @@ from key_certificates import identity
 from secret_search import Watched, forms, leaks, leaks_in_files, watching
 from speke_server import running_vendor
 
-pytestmark = pytest.mark.media
+pytestmark = [pytest.mark.media, pytest.mark.alone]
 
 PROFILE = """
 name: tiny

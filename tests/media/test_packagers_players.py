@@ -94,12 +94,20 @@ def made(request, tmp_path_factory):
     return bench, package(full_request(bench), bench.keys, bench.store, bench.work_dir)
 
 
-@pytest.fixture
-def page(chromium):
+@pytest.fixture(scope="module")
+def browser(chromium):
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield browser.new_page()
-        browser.close()
+        found = driver.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def page(browser):
+    """In a context of its own: nothing is cached or remembered from another."""
+    opened = browser.new_page()
+    yield opened
+    opened.close()
 
 
 def until(page, holds, patience_s: float = 30):
