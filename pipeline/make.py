@@ -26,7 +26,7 @@ from telecine.errors import MissingRequirement
 from telecine.findings import SourceReport
 from telecine.keys.opening import open_key_store
 from telecine.media import Probe
-from telecine.publication import Package
+from telecine.publication import Package, ProtectedSet
 from telecine.rendition import RenditionSet
 from telecine.settings import Settings
 from telecine.storage.local import LocalStore
@@ -57,6 +57,7 @@ class MakeReport(Document):
     source: SourceReport
     analysis: ComplexityReport | None = None
     accessories: Accessories = Accessories()
+    further: tuple[ProtectedSet, ...] = Field(default=(), description="sets of another scheme, below package/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,7 @@ def make(
         analysis=analysis,
         source=found,
         accessories=accessories,
+        further=package.further,
     )
     _lay_out(place.work, package, renditions, out_dir)
     lay_out_evidence(place.work, package, verified.evidence, out_dir)

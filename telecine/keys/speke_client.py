@@ -123,6 +123,9 @@ def _faults(found: Cpix, wanted: Cpix, *, encrypted: bool) -> list[str]:
         faults.append(
             f"its {len(there)} keys are not the {len(asked)} that were asked for, by KID and intendedTrackType"
         )
+    schemes = {key.kid: key.scheme for key in wanted.keys}
+    if any(key.scheme not in {None, schemes.get(key.kid, key.scheme)} for key in found.keys):
+        faults.append("a key is for another commonEncryptionScheme")
     if any(key.key is None for key in found.keys):
         faults.append("a key has no value")
     if encrypted and not found.encrypted:
