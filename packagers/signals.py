@@ -77,8 +77,8 @@ def media_key_lines(plan: PackagePlan, kid: Kid, method: str, iv: str) -> list[s
 
 def own_session_lines(plan: PackagePlan) -> list[str]:
     """Lines that a key server wants in the multivariant playlist instead of those made of the media playlists."""
-    wanted = set(plan.keys.kids.values())
-    given = [signal.hls_signalling_master for signal in plan.signals if signal.kid in wanted]
+    wanted = {SYSTEM_IDS[system] for system in _with_map(plan.systems)}
+    given = [signal.hls_signalling_master for signal in plan.signals if signal.system_id in wanted]
     return [line for text in given if text for line in _tags(text, "#EXT-X-SESSION-KEY:")]
 
 

@@ -63,7 +63,9 @@ class SpekeClient:
         Tried again on 5xx and on transport errors, then raises Unavailable. Raises KeysRefused on any other status and
         on an answer that is not what was asked for.
         """
-        body = key_request(wanted, self._server.systems, self._server.recipient)
+        ctr = all(key.scheme == "cenc" for key in wanted.keys)
+        systems = tuple(one for one in self._server.systems if one != "fairplay" or not ctr)  # which opens cbcs alone
+        body = key_request(wanted, systems, self._server.recipient)
         for attempt in stamina.retry_context(on=Unavailable, attempts=_ATTEMPTS, wait_max=_LONGEST_WAIT_S):
             with attempt:
                 content = self._answer(body)
