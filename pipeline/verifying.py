@@ -122,7 +122,7 @@ def _of_web(asked: Asked, settings: Settings) -> Inspection:
 def _of_folder(asked: Asked, path: Path, settings: Settings) -> Inspection:
     """A package in a folder; beside the report of ``telecine make`` its plan and its keys are known too."""
     made = _MadeReport.beside(path)
-    root = path if path.is_dir() else path.parent
+    root = path if path.is_dir() else _root_of(path)
     if path.is_dir() and (path / "package").is_dir():
         root = path / "package"
     manifests = (path,) if path.is_file() else _manifests_in(root)
@@ -189,6 +189,12 @@ def _licences(asked: Asked, source: PackageSource, manifests: tuple[str, ...]) -
     return NoLicences()
 
 
+def _root_of(manifest: Path) -> Path:
+    """The folder of the package: above a set of another scheme, as what the sets share is there."""
+    below = manifest.parent.name in get_args(PackageScheme) and manifest.parent.parent
+    return below if below and any(below.glob("*.mpd")) else manifest.parent
+
+
 def _manifests_in(root: Path) -> tuple[Path, ...]:
     """MPDs and multivariant playlists at the top of a folder, and of a set of another scheme below it."""
     found: list[Path] = []
@@ -212,7 +218,7 @@ class _MadeReport:
     def beside(cls, path: Path) -> "_MadeReport | None":
         from pipeline.make import MakeReport  # noqa: PLC0415 - which imports the steps
 
-        folders = (path, path.parent, path.parent.parent)
+        folders = (path, *path.parents[:3])
         found = next((folder / "report.json" for folder in folders if (folder / "report.json").is_file()), None)
         if found is None:
             return None

@@ -143,6 +143,8 @@ def test_making_a_title_leaves_no_key_behind(tmp_path, provider):
     assert packagers, "the packager was not seen, so nothing is proven"
     assert any(name.startswith("ffmpeg") for name in run.watched.programs())
     assert run.found() == {}
+    verified = telecine(tmp_path, "verify", "out/package/cenc/manifest.mpd")
+    assert verified.status == 0, verified.said
     verified = telecine(tmp_path, "verify", "out")
     assert verified.status == 0, verified.said
     assert all(f"cenc/{name}" in verified.said for name in ("small", "premium", "stereo")), verified.said
