@@ -3,6 +3,7 @@
 import json
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import sync_playwright
@@ -23,6 +24,9 @@ from tests.media.test_packagers_players import PAIRS, Origin, until
 
 pytestmark = pytest.mark.media
 
+SCHEMA = Path(__file__).parents[3] / "shared" / "conformance" / "dashschema" / "DASH-MPD.xsd"
+"""Of MPEG, beside a clone; without it the MPDs are not validated."""
+
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
@@ -39,7 +43,8 @@ def licences(bench, package):
 
 
 def proof(bench, package):
-    return examine(package, bench.renditions, licences(bench, package), bench.store, bench.work_dir)
+    schema = SCHEMA if SCHEMA.exists() else None
+    return examine(package, bench.renditions, licences(bench, package), bench.store, bench.work_dir, schema)
 
 
 def content(bench, package, path):
