@@ -1,6 +1,8 @@
 """A package with a set of each protection scheme, end to end: made, proven, broken, interrupted, published, played."""
 
+import base64
 import json
+import re
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +25,8 @@ from tests.media.players import FLAGS, LIBRARIES, full_bench, full_request, serv
 from tests.media.test_packagers_players import PAIRS, Origin, until
 
 pytestmark = pytest.mark.media
+
+PRO = re.compile(rb"<mspr:pro>([^<]+)<")
 
 SCHEMA = Path(__file__).parents[3] / "shared" / "conformance" / "dashschema" / "DASH-MPD.xsd"
 """Of MPEG, beside a clone; without it the MPDs are not validated."""
@@ -70,6 +74,10 @@ def test_each_set_has_its_scheme_its_keys_and_what_it_encrypts_and_shares_the_re
     mpd, master = (content(bench, package, f"cenc/{name}").decode() for name in ("manifest.mpd", "master.m3u8"))
     assert 'initialization="../text/en/init.mp4"' in mpd
     assert 'URI="../text/en.m3u8"' in master
+    for folder, cipher, other in (("", "AESCBC", "AESCTR"), ("cenc/", "AESCTR", "AESCBC")):
+        header = base64.b64decode(PRO.search(content(bench, package, f"{folder}manifest.mpd"))[1]).decode("utf-16-le")
+        assert cipher in header
+        assert other not in header
     assert "skd://" not in master
     assert "skd://" in content(bench, package, "master.m3u8").decode()
 
