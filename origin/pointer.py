@@ -33,6 +33,8 @@ def go_live(publication: Publication, origin_store: ObjectStore, *, now: datetim
             hls_path=publication.hls_path,
             kids=publication.keys.kids,
             live_at=now,
+            scheme=publication.scheme,
+            further=publication.further,
         )
         try:
             origin_store.put_bytes(

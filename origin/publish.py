@@ -57,6 +57,8 @@ def publish(package: Package, work_store: ObjectStore, origin_store: ObjectStore
         dash_path=package.dash_path,
         hls_path=package.hls_path,
         keys=package.keys,
+        scheme=package.scheme,
+        further=package.further,
     )
 
 

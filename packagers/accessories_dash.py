@@ -19,8 +19,11 @@ _HARD_OF_HEARING = "2"
 _PARSER = etree.XMLParser(remove_blank_text=True, resolve_entities=False, no_network=True)
 
 
-def with_dash_accessories(mpd: bytes, extras: Extras) -> bytes:
-    """The MPD with a set for each track of text and for the thumbnails; as it is where there is neither."""
+def with_dash_accessories(mpd: bytes, extras: Extras, base: str = "") -> bytes:
+    """The MPD with a set for each track of text and for the thumbnails; as it is where there is neither.
+
+    ``base`` leads from the MPD's folder to theirs.
+    """
     if not extras.texts and extras.tiles is None:
         return mpd
     root = etree.fromstring(mpd, _PARSER)
@@ -29,7 +32,7 @@ def with_dash_accessories(mpd: bytes, extras: Extras) -> bytes:
         message = "The MPD to which text was to be added has no period."
         raise ValueError(message)
     number = len(period.findall(f"{{{_MPD}}}AdaptationSet"))
-    sets = [_text(stream) for stream in extras.texts] + ([_tiles(extras.tiles)] if extras.tiles else [])
+    sets = [_text(stream, base) for stream in extras.texts] + ([_tiles(extras.tiles, base)] if extras.tiles else [])
     for made in sets:
         number += 1
         made.set("id", str(number))
@@ -38,7 +41,7 @@ def with_dash_accessories(mpd: bytes, extras: Extras) -> bytes:
     return etree.tostring(root, xml_declaration=True, encoding="UTF-8") + b"\n"
 
 
-def _text(stream: TextStream) -> etree._Element:
+def _text(stream: TextStream, base: str) -> etree._Element:
     track = stream.track
     made = etree.Element(f"{{{_MPD}}}AdaptationSet", contentType="text", lang=track.language, segmentAlignment="true")
     if track.kind == "captions":
@@ -50,8 +53,8 @@ def _text(stream: TextStream) -> etree._Element:
         made,
         f"{{{_MPD}}}SegmentTemplate",
         timescale=str(stream.grid.timescale),
-        initialization=stream.init_path,
-        media=stream.segment_template,
+        initialization=base + stream.init_path,
+        media=base + stream.segment_template,
         startNumber="1",
     )
     timeline = etree.SubElement(template, f"{{{_MPD}}}SegmentTimeline")
@@ -71,10 +74,10 @@ def _text(stream: TextStream) -> etree._Element:
     return made
 
 
-def _tiles(tiles: Tiles) -> etree._Element:
+def _tiles(tiles: Tiles, base: str) -> etree._Element:
     made = etree.Element(f"{{{_MPD}}}AdaptationSet", contentType="image", mimeType="image/jpeg")
     etree.SubElement(
-        made, f"{{{_MPD}}}SegmentTemplate", media=tiles.template, duration=str(tiles.sheet_s), startNumber="1"
+        made, f"{{{_MPD}}}SegmentTemplate", media=base + tiles.template, duration=str(tiles.sheet_s), startNumber="1"
     )
     shown = etree.SubElement(
         made,

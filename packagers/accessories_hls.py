@@ -21,18 +21,21 @@ _STREAM = "#EXT-X-STREAM-INF:"
 _SDH = "public.accessibility.transcribes-spoken-dialog,public.accessibility.describes-music-and-sound"
 
 
-def with_hls_accessories(master: str, extras: Extras) -> str:
-    """The multivariant playlist with a group of subtitles for every variant, an image stream and session data."""
+def with_hls_accessories(master: str, extras: Extras, base: str = "") -> str:
+    """The multivariant playlist with a group of subtitles for every variant, an image stream and session data.
+
+    ``base`` leads from the playlist's folder to theirs.
+    """
     lines = master.splitlines()
     first = next((n for n, line in enumerate(lines) if line.startswith(_STREAM)), len(lines))
     if extras.texts:
         lines = [f'{line},SUBTITLES="{_GROUP}"' if line.startswith(_STREAM) else line for line in lines]
-    media = [_media(stream) for stream in extras.texts]
-    images = [_image_stream(extras.tiles)] if extras.tiles else []
+    media = [_media(stream, base) for stream in extras.texts]
+    images = [_image_stream(extras.tiles, base)] if extras.tiles else []
     told = [
-        *([_session("com.apple.hls.chapters", CHAPTERS_JSON_PATH)] if extras.chapters else []),
-        *([_raw("org.telecine.chapters", CHAPTERS_PATH)] if extras.chapters else []),
-        *([_raw("org.telecine.storyboard", STORYBOARD_PATH)] if extras.tiles else []),
+        *([_session("com.apple.hls.chapters", base + CHAPTERS_JSON_PATH)] if extras.chapters else []),
+        *([_raw("org.telecine.chapters", base + CHAPTERS_PATH)] if extras.chapters else []),
+        *([_raw("org.telecine.storyboard", base + STORYBOARD_PATH)] if extras.tiles else []),
     ]
     return "\n".join([*lines[:first], *told, *media, *lines[first:], *images]) + "\n"
 
@@ -71,7 +74,7 @@ def _extinf(duration: Fraction, uri: str) -> str:
     return f"{extinf(duration)}\n{uri}"
 
 
-def _media(stream: TextStream) -> str:
+def _media(stream: TextStream, base: str) -> str:
     track = stream.track
     fields = [
         "TYPE=SUBTITLES",
@@ -82,14 +85,14 @@ def _media(stream: TextStream) -> str:
         "AUTOSELECT=YES",
         f"FORCED={'YES' if track.kind == 'forced' else 'NO'}",
         *([f'CHARACTERISTICS="{_SDH}"'] if track.kind == "captions" else []),
-        f'URI="{stream.playlist_path}"',
+        f'URI="{base}{stream.playlist_path}"',
     ]
     return f"#EXT-X-MEDIA:{','.join(fields)}"
 
 
-def _image_stream(tiles: Tiles) -> str:
+def _image_stream(tiles: Tiles, base: str) -> str:
     size = f"RESOLUTION={tiles.width}x{tiles.height}"
-    return f'#EXT-X-IMAGE-STREAM-INF:BANDWIDTH={tiles.peak_bps},{size},CODECS="jpeg",URI="{TILES_PLAYLIST_PATH}"'
+    return f'#EXT-X-IMAGE-STREAM-INF:BANDWIDTH={tiles.peak_bps},{size},CODECS="jpeg",URI="{base}{TILES_PLAYLIST_PATH}"'
 
 
 def _session(name: str, uri: str) -> str:

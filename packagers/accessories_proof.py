@@ -10,6 +10,7 @@ from lxml import etree
 
 from packagers.accessories import STORYBOARD_PATH, TILES_PLAYLIST_PATH
 from packagers.hls import attributes
+from packagers.readback import resolved
 from packagers.stpp import read_sample
 from packagers.text_formats import read_text
 from telecine.errors import PackageRejected, SourceRejected
@@ -35,12 +36,13 @@ def side_playlists(master: str) -> tuple[str, ...]:
     return tuple(given["URI"] for given in found if "URI" in given)
 
 
-def prove_accessories(media: Path, mpd: bytes, master: str, wanted: Accessories) -> frozenset[str]:
+def prove_accessories(media: Path, mpd: bytes, master: str, wanted: Accessories, folder: str = "") -> frozenset[str]:
     """Paths of all files that belong to accessories. Raises PackageRejected with every fault.
 
+    ``folder``: where in the package the two manifests lie; they may name what lies beside it, and nothing outside.
     Those that the manifests name must be there; text must have the tracks wanted, and times inside the programme.
     """
-    paths = {path for uri in side_playlists(master) for path in _with_segments(media, uri)}
+    paths = {path for uri in side_playlists(master) for path in _with_segments(media, resolved(folder, uri))}
     texts = [found for found in _sets(mpd, "text") for _ in found.iter(f"{_MPD}Representation")]
     faults = [
         f"The manifests name {path}, which is not in the package." for path in paths if not (media / path).is_file()
@@ -48,7 +50,7 @@ def prove_accessories(media: Path, mpd: bytes, master: str, wanted: Accessories)
     if len(texts) != len(wanted.texts):
         faults.append(f"The DASH manifest should have {len(wanted.texts)} texts, but has {len(texts)}.")
     for found in (*texts, *_sets(mpd, "image")):
-        named = list(_named(found, media))
+        named = [resolved(folder, url) for url in _named(found, media)]
         faults += [
             f"The DASH manifest names {path}, which is not in the package."
             for path in named
@@ -62,12 +64,11 @@ def prove_accessories(media: Path, mpd: bytes, master: str, wanted: Accessories)
     return frozenset(paths)
 
 
-def _with_segments(media: Path, uri: str) -> Iterator[str]:
-    yield uri
-    if uri.endswith(".m3u8") and (media / uri).is_file():
-        base = posixpath.dirname(uri)
-        for segment in m3u8.loads((media / uri).read_text()).segments:
-            yield posixpath.normpath(posixpath.join(base, segment.uri or ""))
+def _with_segments(media: Path, path: str) -> Iterator[str]:
+    yield path
+    if path.endswith(".m3u8") and (media / path).is_file():
+        for segment in m3u8.loads((media / path).read_text()).segments:
+            yield resolved(posixpath.dirname(path), segment.uri or "")
 
 
 def _sets(mpd: bytes, kind: str) -> list[etree._Element]:

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from typing import Literal, NamedTuple
@@ -13,7 +13,7 @@ from pydantic import Field
 from packagers.placing import Placed
 from profiles.models import PackagingProfile
 from telecine.document import Document, digest_of
-from telecine.drm import CLEAR, DrmSystem
+from telecine.drm import BOTH, CLEAR, DrmSystem, PackageScheme
 from telecine.errors import PackageRejected
 from telecine.media import SoundRole
 from telecine.protection import DrmSystemSignal, KeyAssignment
@@ -29,6 +29,7 @@ __all__ = [
     "PackageRequest",
     "SoundKind",
     "Stream",
+    "further_plans",
     "look_of",
     "plan_package",
     "sound_kind",
@@ -71,6 +72,9 @@ class PackageRequest(Document):
     licences: Licences = Licences()
     signals: tuple[DrmSystemSignal, ...] = Field(default=(), description="ready-made by a key server; ours otherwise")
     accessories: Accessories = Accessories()
+    further_keys: KeyAssignment | None = Field(
+        default=None, description="of the second set of a profile with both schemes, by the labels of ``keys``"
+    )
 
 
 class SoundKind(NamedTuple):
@@ -109,7 +113,7 @@ class Stream(Placed):
 
 @dataclass(frozen=True, slots=True)
 class PackagePlan:
-    """A request found valid.
+    """A request found valid: one set of segments, by which scheme, and where below the version's prefix.
 
     ``streams``: video from small to large, then audio from few channels to many, then tracks of key frames.
     ``keys``: of the labels in use; none where the package is in the clear.
@@ -119,6 +123,18 @@ class PackagePlan:
     streams: tuple[Stream, ...]
     keys: KeyAssignment
     version: str
+    scheme: PackageScheme
+    folder: str = ""
+
+    @property
+    def systems(self) -> tuple[DrmSystem, ...]:
+        return self.request.profile.systems_of(self.scheme)
+
+    @property
+    def signals(self) -> tuple[DrmSystemSignal, ...]:
+        """What a key server gave for the keys of this set."""
+        kids = set(self.keys.kids.values())
+        return tuple(signal for signal in self.request.signals if signal.kid in kids)
 
     @property
     def video(self) -> tuple[Stream, ...]:
@@ -141,6 +157,11 @@ class PackagePlan:
         return f"packages/{self.request.title_id}/{self.version}.json"
 
     @property
+    def set_key(self) -> str:
+        """Where it is written down that this set is whole, while a further one is being made."""
+        return f"{self.prefix}{self.scheme}.set.json"
+
+    @property
     def segment_duration(self) -> str:
         """Seconds as a decimal, cut and never rounded up.
 
@@ -161,7 +182,10 @@ class PackagePlan:
 
 
 def plan_package(request: PackageRequest, packager_version: str) -> PackagePlan:
-    """The plan of a request; equal requests and tools give equal versions. Raises PackageRejected with all reasons."""
+    """The plan of a request, of its first set; equal requests and tools give equal versions.
+
+    Raises PackageRejected with all reasons.
+    """
     reasons = [*_faults_of_set(request.renditions), *_faults_of_keys(request), *_faults_of_texts(request.accessories)]
     if request.profile.scheme != CLEAR and not request.licence_url:
         reasons.append(f"Title {request.title_id} has no licence URL, so no player could ask for its keys.")
@@ -173,7 +197,17 @@ def plan_package(request: PackageRequest, packager_version: str) -> PackagePlan:
     kids = {} if request.profile.scheme == CLEAR else {label: request.keys.kids[label] for label in labels}
     keys = KeyAssignment(title_id=request.title_id, kids=kids)
     streams = streams_of(request.renditions, trick_play=request.profile.trick_play)
-    return PackagePlan(request, streams, keys, _version(request, keys, packager_version))
+    return PackagePlan(request, streams, keys, _version(request, keys, packager_version), request.profile.schemes[0])
+
+
+def further_plans(plan: PackagePlan) -> tuple[PackagePlan, ...]:
+    """Plans of the sets beside the first: the same streams under keys of their own, in a folder of the scheme."""
+    given = plan.request.further_keys
+    kids = {label: given.kids[label] for label in plan.keys.kids} if given else {}
+    keys = KeyAssignment(title_id=plan.request.title_id, kids=kids)
+    return tuple(
+        replace(plan, keys=keys, scheme=scheme, folder=f"{scheme}/") for scheme in plan.request.profile.schemes[1:]
+    )
 
 
 def streams_of(renditions: RenditionSet, *, trick_play: bool = False) -> tuple[Stream, ...]:
@@ -202,8 +236,9 @@ def _version(request: PackageRequest, keys: KeyAssignment, packager_version: str
         for r in renditions.renditions
     ]
     grid = (renditions.frames, str(renditions.frame_rate), renditions.segment_frames)
-    beside = [request.accessories.fingerprint] if request.accessories else []
+    beside: list[object] = [request.accessories.fingerprint] if request.accessories else []
     asked = (request.licence_url, request.licences, request.signals)
+    beside += [request.further_keys] if request.further_keys else []
     digest = digest_of(_RECIPE, packager_version, request.profile, keys, asked, grid, shaping, *beside)
     return f"v{digest[:16]}"
 
@@ -302,6 +337,16 @@ def _faults_of_keys(request: PackageRequest) -> list[str]:
     if request.profile.scheme == CLEAR:
         return []
     labels = sorted({rendition.label for rendition in request.renditions.renditions})
-    return [
+    faults = [
         f"Title {request.title_id} has no key for label {label}." for label in labels if label not in request.keys.kids
     ]
+    if request.profile.scheme != BOTH:
+        return faults
+    further = request.further_keys.kids if request.further_keys else {}
+    faults += [
+        f"Title {request.title_id} has no key of the second set for label {label}."
+        for label in labels
+        if label not in further
+    ]
+    shared = sorted(set(request.keys.kids.values()) & set(further.values()))
+    return faults + [f"KID {kid} is of both sets: one key serves one scheme." for kid in shared]

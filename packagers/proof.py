@@ -42,7 +42,8 @@ class RenditionProof(Document):
     """One rendition, decrypted and decoded from the package.
 
     ``frames`` are decoded pictures (video) or coded frames (audio); ``md5`` is over the hashes of its coded samples,
-    which equal those of the rendition before encryption. No ``kid``: it is in the clear.
+    which equal those of the rendition before encryption. No ``kid``: it is in the clear. The name of one in a further
+    set begins with the set's folder.
     """
 
     name: str
@@ -58,7 +59,7 @@ class RenditionProof(Document):
 class Evidence:
     """All that one rendition is judged by. ``media`` holds the package, ``clear`` is the rendition that went in.
 
-    ``key``: None where the package is in the clear.
+    ``key``: None where the package is in the clear. ``folder``: of the set it is in, below the version's prefix.
     """
 
     stream: Stream
@@ -69,6 +70,12 @@ class Evidence:
     key: ContentKey | None
     media: Path
     clear: Path
+    folder: str = ""
+
+    @property
+    def name(self) -> str:
+        """Its own among all sets of a version."""
+        return f"{self.folder}{self.stream.name}"
 
     @property
     def kid(self) -> Kid | None:
@@ -155,17 +162,17 @@ def _faults_of_pictures(evidence: Evidence, segments: Sequence[SegmentFacts]) ->
     found = [segment.samples for segment in segments]
     if found != expected:
         yield (
-            f"'{evidence.stream.name}' should be cut into {len(expected)} segments of {cut // evidence.step} "
+            f"'{evidence.name}' should be cut into {len(expected)} segments of {cut // evidence.step} "
             f"frames, {evidence.pictures} in all, but has {len(found)} with {sum(found)}."
         )
     times = [Fraction(frames) / renditions.frame_rate.fraction for frames in spans]
     if not found or list(evidence.listing.durations) != times:
-        yield f"The segment times of '{evidence.stream.name}' in its manifest are not those of its frames."
+        yield f"The segment times of '{evidence.name}' in its manifest are not those of its frames."
 
 
 def _opened(evidence: Evidence, joined: Path, folder: Path) -> RenditionProof:
     """Decrypt and decode the joined track, and compare its samples with those that went in."""
-    name, video = evidence.stream.name, evidence.stream.kind == "video"
+    name, video = evidence.name, evidence.stream.kind == "video"
     coded, decoded, expected = folder / "coded.txt", folder / "decoded.txt", folder / "expected.txt"
     try:
         secrets = (evidence.key,) if evidence.key else ()
@@ -201,7 +208,7 @@ def _require_complete(evidence: Evidence, coded: Totals, decoded: Totals) -> Non
         complete = 0 < coded.ticks - _PRIMING_SAMPLES <= decoded.ticks
     if not complete:
         unit = "frames" if evidence.stream.kind == "video" else "sound samples"
-        message = f"'{evidence.stream.name}' should decode to {wanted} {unit}, but {min(found)} came out."
+        message = f"'{evidence.name}' should decode to {wanted} {unit}, but {min(found)} came out."
         raise PackageRejected(message)
 
 

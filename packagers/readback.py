@@ -18,7 +18,7 @@ from telecine.drm import CLEAR, KEY_FORMATS, SYSTEM_IDS, DrmSystem
 from telecine.errors import PackageRejected
 from telecine.protection import Kid
 
-__all__ = ["Listing", "Multivariant", "read_dash", "read_master", "read_playlist"]
+__all__ = ["Listing", "Multivariant", "read_dash", "read_master", "read_playlist", "resolved"]
 
 _MPD = "urn:mpeg:dash:schema:mpd:2011"
 _PSSH = f"{{{CENC}}}pssh"
@@ -50,9 +50,12 @@ class Multivariant:
     kids: frozenset[Kid]
 
 
-def read_dash(content: bytes, scheme: str, systems: Sequence[DrmSystem] | None = None) -> tuple[Listing, ...]:
+def read_dash(
+    content: bytes, scheme: str, systems: Sequence[DrmSystem] | None = None, folder: str = ""
+) -> tuple[Listing, ...]:
     """Every representation of an MPD. Raises PackageRejected with all that players of ``systems`` stumble over.
 
+    ``folder``: where in the package the MPD lies, which its URLs are relative to.
     ``systems``: which DRM systems it should be signalled for, neither more nor fewer; None: those it has.
     """
     try:
@@ -65,11 +68,16 @@ def read_dash(content: bytes, scheme: str, systems: Sequence[DrmSystem] | None =
         faults.append(f"The DASH manifest should be static, but says '{root.get('type')}'.")
     if faults:
         raise PackageRejected(*faults)
-    return tuple(_representation(one) for found in _protected(root) for one in found.iter(f"{{{_MPD}}}Representation"))
+    return tuple(
+        _representation(one, folder) for found in _protected(root) for one in found.iter(f"{{{_MPD}}}Representation")
+    )
 
 
-def read_master(text: str, systems: Sequence[DrmSystem] | None = None) -> Multivariant:
-    """A multivariant playlist. Raises PackageRejected when it is not one, or an audio group it names is absent."""
+def read_master(text: str, systems: Sequence[DrmSystem] | None = None, folder: str = "") -> Multivariant:
+    """A multivariant playlist in ``folder`` of a package.
+
+    Raises PackageRejected when it is not one, or an audio group it names is absent.
+    """
     parsed = _parsed(text, "master playlist")
     groups = {media.group_id for media in parsed.media}
     missing = {variant.stream_info.audio for variant in parsed.playlists} - groups - {None}
@@ -80,7 +88,7 @@ def read_master(text: str, systems: Sequence[DrmSystem] | None = None) -> Multiv
     offered = [media.uri for media in parsed.media if media.uri and media.type != "SUBTITLES"]
     offered += [variant.uri for variant in parsed.playlists] + [found.uri for found in parsed.iframe_playlists]
     kids = _kids(text, "#EXT-X-SESSION-KEY:", "The HLS master playlist", systems)
-    return Multivariant(tuple(dict.fromkeys(offered)), kids)
+    return Multivariant(tuple(dict.fromkeys(resolved(folder, uri) for uri in offered)), kids)
 
 
 def read_playlist(text: str, path: str, systems: Sequence[DrmSystem] | None = None) -> Listing:
@@ -92,8 +100,8 @@ def read_playlist(text: str, path: str, systems: Sequence[DrmSystem] | None = No
         raise PackageRejected(message)
     base = posixpath.dirname(path)
     return Listing(
-        init=_resolved(base, maps.pop()),
-        segments=tuple(_resolved(base, segment.uri) for segment in parsed.segments),
+        init=resolved(base, maps.pop()),
+        segments=tuple(resolved(base, segment.uri) for segment in parsed.segments),
         durations=tuple(Fraction(round(segment.duration * _SECONDS), _SECONDS) for segment in parsed.segments),
         kids=_kids(text, "#EXT-X-KEY:", f"The HLS playlist {path}", systems),
         key_frames=bool(parsed.is_i_frames_only),
@@ -147,7 +155,7 @@ def _faults_of_descriptor(
         yield f"{name} should have the PlayReady Object of its pssh as mspr:pro, but has another."
 
 
-def _representation(found: etree._Element) -> Listing:
+def _representation(found: etree._Element, folder: str) -> Listing:
     template = found.find(f"{{{_MPD}}}SegmentTemplate")
     if template is None:
         message = f"Representation {found.get('id')} of the DASH manifest has no SegmentTemplate."
@@ -164,8 +172,8 @@ def _representation(found: etree._Element) -> Listing:
     )
     media = template.get("media", "")
     return Listing(
-        init=_resolved("", template.get("initialization", "")),
-        segments=tuple(_resolved("", media.replace("$Number$", str(first + n))) for n in range(len(durations))),
+        init=resolved(folder, template.get("initialization", "")),
+        segments=tuple(resolved(folder, media.replace("$Number$", str(first + n))) for n in range(len(durations))),
         durations=durations,
         kids=frozenset(kids - {""}),
         key_frames=TRICK_MODE in essential,
@@ -231,8 +239,8 @@ def _parsed(text: str, name: str) -> m3u8.M3U8:
         raise PackageRejected(message) from None
 
 
-def _resolved(base: str, url: str) -> str:
-    """A URL as a path inside the package. Raises PackageRejected when it leaves it."""
+def resolved(base: str, url: str) -> str:
+    """A URL in a file of the folder ``base`` as a path inside the package. Raises PackageRejected when it leaves it."""
     path = posixpath.normpath(posixpath.join(base, url))
     if not url or "://" in url or path.startswith(("/", "..")):
         message = f"A manifest names '{url}', which is no relative URL inside the package."

@@ -14,6 +14,7 @@ __all__ = [
     "TRICK_DASH_PATH",
     "flag_file",
     "input_path",
+    "output_folder",
     "package_command",
     "trick_command",
 ]
@@ -33,15 +34,15 @@ def trick_command(plan: PackagePlan, keys: Sequence[ContentKey]) -> Command:
     A run of its own, as the length of segments is one for all streams of a run, and here a segment is one key frame.
     """
     flags = _flags(plan, plan.trick, keys, (plan.gop_duration, TRICK_DASH_PATH, TRICK_HLS_PATH))
-    return _command(plan.trick, flags)
+    return _command(plan, plan.trick, flags)
 
 
 def package_command(plan: PackagePlan, keys: Sequence[ContentKey]) -> Command:
-    """Run in a folder that holds ``in/<name>.mp4``; writes a whole package into ``out/``.
+    """Run in a folder that holds ``in/<name>.mp4``; writes a whole set into ``output_folder``.
 
     Every path is relative: a stream descriptor has no way to quote a comma in a path.
     """
-    return _command((*plan.video, *plan.audio), flag_file(plan, keys))
+    return _command(plan, (*plan.video, *plan.audio), flag_file(plan, keys))
 
 
 def flag_file(plan: PackagePlan, keys: Sequence[ContentKey]) -> str:
@@ -49,10 +50,11 @@ def flag_file(plan: PackagePlan, keys: Sequence[ContentKey]) -> str:
     return _flags(plan, (*plan.video, *plan.audio), keys, (plan.segment_duration, DASH_PATH, HLS_PATH))
 
 
-def _command(streams: Sequence[Stream], flags: str) -> Command:
+def _command(plan: PackagePlan, streams: Sequence[Stream], flags: str) -> Command:
+    into = output_folder(plan)
     length_s = int(max(stream.rendition.duration for stream in streams))
     return Command(
-        ("packager", *(_descriptor(stream) for stream in streams), "--flagfile={secret:flags}"),
+        ("packager", *(_descriptor(stream, into) for stream in streams), "--flagfile={secret:flags}"),
         secret_files={"flags": flags.encode()},
         timeout_s=_SECONDS_BEFORE_GIVING_UP + length_s,
     )
@@ -71,19 +73,20 @@ def _flags(
         "--generate_static_live_mpd",
         "--per_playlist_target_duration",
         *(("--use_dovi_supplemental_codecs",) if _has_dolby_vision(plan) else ()),
-        f"--mpd_output={OUTPUT_FOLDER}/{dash_path}",
-        f"--hls_master_playlist_output={OUTPUT_FOLDER}/{hls_path}",
+        f"--mpd_output={output_folder(plan)}/{dash_path}",
+        f"--hls_master_playlist_output={output_folder(plan)}/{hls_path}",
     )
     return "\n".join(flags) + "\n"
 
 
 def _encryption(plan: PackagePlan, streams: Sequence[Stream], keys: Sequence[ContentKey]) -> tuple[str, ...]:
     profile = plan.request.profile
-    by_label = {key.label: key for key in keys}
+    by_kid = {key.kid: key for key in keys}
+    used = [(stream, by_kid[plan.keys.kids[stream.rendition.label]]) for stream in streams]
     return (
         "--enable_raw_key_encryption",
-        f"--keys={','.join(_key(stream, by_label[stream.rendition.label], profile.scheme) for stream in streams)}",
-        f"--protection_scheme={profile.scheme}",
+        f"--keys={','.join(_key(stream, key, plan.scheme) for stream, key in used)}",
+        f"--protection_scheme={plan.scheme}",
         f"--clear_lead={profile.clear_lead_s}",
         f"--pssh={init_boxes(plan).hex()}",
     )
@@ -94,17 +97,22 @@ def _has_dolby_vision(plan: PackagePlan) -> bool:
     return any(kind.startswith("dv") for stream in plan.video for kind in stream.rendition.dynamic)
 
 
+def output_folder(plan: PackagePlan) -> str:
+    """Where the packager puts a set, relative to its working folder."""
+    return f"{OUTPUT_FOLDER}/{plan.folder}".rstrip("/")
+
+
 def input_path(stream: Stream) -> str:
     """Where the packager finds a rendition, relative to its working folder."""
     return f"{INPUT_FOLDER}/{stream.rendition.name}.mp4"
 
 
-def _descriptor(stream: Stream) -> str:
+def _descriptor(stream: Stream, into: str) -> str:
     fields = {
         "in": input_path(stream),
         "stream": stream.kind,
-        "init_segment": f"{OUTPUT_FOLDER}/{stream.init_path}",
-        "segment_template": f"{OUTPUT_FOLDER}/{stream.segment_template}",
+        "init_segment": f"{into}/{stream.init_path}",
+        "segment_template": f"{into}/{stream.segment_template}",
         "playlist_name": stream.playlist_path,
         "drm_label": stream.name,  # not the key's label: each stream has an initialization vector of its own
     }

@@ -48,8 +48,8 @@ def init_boxes(plan: PackagePlan) -> bytes:
     """
     kids = plan.keys.kids.values()
     made = [common_pssh(kids)]
-    for system in _with_map(plan.request.profile.systems):
-        given = [signal.pssh for signal in plan.request.signals if signal.system_id == SYSTEM_IDS[system]]
+    for system in _with_map(plan.systems):
+        given = [signal.pssh for signal in plan.signals if signal.system_id == SYSTEM_IDS[system]]
         ready = [_decoded(pssh) for pssh in given if pssh]
         made += ready or [box for box in (_own_box(plan, system, kids),) if box]
     return b"".join(dict.fromkeys(made))
@@ -60,13 +60,13 @@ def descriptors(plan: PackagePlan, kid: Kid) -> list[etree._Element]:
 
     Clear Key has no pssh, as dash.js refuses its descriptor with one.
     """
-    return [_descriptor(plan, system, kid) for system in plan.request.profile.systems if system in _NAMES]
+    return [_descriptor(plan, system, kid) for system in plan.systems if system in _NAMES]
 
 
 def media_key_lines(plan: PackagePlan, kid: Kid, method: str, iv: str) -> list[str]:
     """EXT-X-KEY of each system for one key; ``iv`` is an attribute value, or empty."""
     lines = []
-    for system in _with_map(plan.request.profile.systems):
+    for system in _with_map(plan.systems):
         ready = _ready(plan, system, kid)
         if ready and ready.hls_signalling_media:
             lines += _tags(ready.hls_signalling_media, "#EXT-X-KEY:")
@@ -77,8 +77,8 @@ def media_key_lines(plan: PackagePlan, kid: Kid, method: str, iv: str) -> list[s
 
 def own_session_lines(plan: PackagePlan) -> list[str]:
     """Lines that a key server wants in the multivariant playlist instead of those made of the media playlists."""
-    wanted = set(plan.keys.kids.values())
-    given = [signal.hls_signalling_master for signal in plan.request.signals if signal.kid in wanted]
+    wanted = {SYSTEM_IDS[system] for system in _with_map(plan.systems)}
+    given = [signal.hls_signalling_master for signal in plan.signals if signal.system_id in wanted]
     return [line for text in given if text for line in _tags(text, "#EXT-X-SESSION-KEY:")]
 
 
@@ -107,14 +107,14 @@ def _with_map(systems: Sequence[DrmSystem]) -> list[DrmSystem]:
 
 def _own_box(plan: PackagePlan, system: DrmSystem, kids: Iterable[Kid]) -> bytes:
     if system == "widevine":
-        return widevine_pssh(kids, plan.request.profile.scheme)
+        return widevine_pssh(kids, plan.scheme)
     return playready_pssh(_playready(plan, kids)) if system == "playready" else b""
 
 
 def _playready(plan: PackagePlan, kids: Iterable[Kid]) -> bytes:
     profile, licences = plan.request.profile, plan.request.licences
     urls = (licences.playready, licences.playready_information)
-    return playready_object(kids, profile.scheme, *urls, attributes=profile.playready_attributes)
+    return playready_object(kids, plan.scheme, *urls, attributes=profile.playready_attributes)
 
 
 def _pssh(plan: PackagePlan, system: DrmSystem, kid: Kid) -> bytes:
@@ -164,7 +164,7 @@ def _own_line(plan: PackagePlan, system: DrmSystem, kid: Kid, how: tuple[str, st
 
 
 def _ready(plan: PackagePlan, system: DrmSystem, kid: Kid) -> DrmSystemSignal | None:
-    found = (given for given in plan.request.signals if (given.system_id, given.kid) == (SYSTEM_IDS[system], kid))
+    found = (given for given in plan.signals if (given.system_id, given.kid) == (SYSTEM_IDS[system], kid))
     return next(found, None)
 
 

@@ -25,7 +25,7 @@ from telecine.drm import CLEAR
 from telecine.errors import NotFound, PackageRejected, PreconditionFailed
 from telecine.log import get_logger
 from telecine.protection import ContentKey, Kid
-from telecine.publication import InventoryEntry, Package
+from telecine.publication import InventoryEntry, Package, ProtectedSet
 from telecine.rendition import RenditionSet
 from telecine.settings import usable_cores
 from telecine.storage.keys import sha256_of_file
@@ -66,6 +66,15 @@ class _Case:
         return streams_of(self.renditions, trick_play=self.package.trick_play)
 
     @property
+    def tracks(self) -> tuple[tuple[ProtectedSet, Stream], ...]:
+        """Every track of every set."""
+        return tuple((found, stream) for found in self.package.sets for stream in self.streams)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(found.folder + stream.name for found, stream in self.tracks)
+
+    @property
     def media(self) -> Path:
         return self.folder / "package"
 
@@ -88,11 +97,11 @@ def examine(
         case = _Case(package, renditions, OneLicence(licences), store, folder, schema)
         proofs, faults = _proven(case)
         decoded = {
-            folder_url(case.media / stream.init_path): Decoded(
+            folder_url(case.media / found.folder / stream.init_path): Decoded(
                 frames=proof.frames, duration=proof.duration, loudness=proof.loudness
             )
-            for stream in case.streams
-            if (proof := proofs.get(stream.name)) is not None
+            for found, stream in case.tracks
+            if (proof := proofs.get(found.folder + stream.name)) is not None
         }
         evidence = inspect_package(_inspection(case, decoded))
     kept = [broken for broken in faults if broken not in evidence.faults]
@@ -103,7 +112,7 @@ def examine(
         version=package.version,
         objects=len(package.inventory.entries),
         size_bytes=package.inventory.size_bytes,
-        renditions=tuple(proofs[stream.name] for stream in case.streams if stream.name in proofs),
+        renditions=tuple(proof for name in case.names if (proof := proofs.get(name)) is not None),
         evidence=evidence,
     )
 
@@ -116,10 +125,13 @@ def _proven(case: _Case) -> tuple[dict[str, RenditionProof], list[Fault]]:
         return {}, [fault(Rule.INVENTORY, case.package.prefix, reason) for reason in rejected.reasons]
     try:
         listings = _listings(case)
-        kids = case.package.keys.kids.values()
+        kids = [kid for found in case.package.sets for kid in found.kids.values()]
         keys = case.licences.keys(kids) if kids else {}
-        largest_first = sorted(case.streams, key=lambda stream: -stream.rendition.size_bytes)
-        checks = [partial(_prove, case, stream, listings[stream.init_path], keys) for stream in largest_first]
+        largest_first = sorted(case.tracks, key=lambda track: -track[1].rendition.size_bytes)
+        checks = [
+            partial(_prove, case, found, stream, (listings[found.folder + stream.init_path], keys))
+            for found, stream in largest_first
+        ]
         return {proof.name: proof for proof in _every(usable_cores(), checks)}, []
     except PackageRejected as rejected:
         return {}, [fault(Rule.AS_MADE, case.package.prefix, reason) for reason in rejected.reasons]
@@ -132,7 +144,9 @@ def _inspection(case: _Case, decoded: Mapping[str, Decoded]) -> Inspection:
     types = {entry.path: entry.content_type for entry in package.inventory.entries}
     return Inspection(
         package=f"{package.title_id} {package.version}",
-        manifests=tuple(folder_url(case.media / path) for path in (package.dash_path, package.hls_path)),
+        manifests=tuple(
+            folder_url(case.media / path) for found in package.sets for path in (found.dash_path, found.hls_path)
+        ),
         source=FolderSource(case.media, types),
         licences=case.licences,
         work_dir=case.folder,
@@ -185,24 +199,35 @@ def _fetched_sha256(store: ObjectStore, key: str, path: Path) -> str | None:
 
 
 def _listings(case: _Case) -> Mapping[str, Listing]:
-    """What the DASH manifest says of each track, by init segment, once HLS is known to say the same."""
-    package = case.package
-    _require_present(case, (package.dash_path, package.hls_path))
-    text, mpd = (case.media / package.hls_path).read_text(), (case.media / package.dash_path).read_bytes()
-    master = read_master(text, package.drm)
+    """What the DASH manifests say of each track, by init segment, once HLS is known to say the same."""
+    listed = _every(1, [partial(_listed, case, found) for found in case.package.sets])
+    named = {path for _, paths in listed for path in paths}
+    present = {entry.path for entry in case.package.inventory.entries}
+    unnamed = sorted(present - named)
+    if unnamed:
+        raise PackageRejected(*(f"{path} is in the package, but no manifest names it." for path in unnamed))
+    return {init: found for dash, _ in listed for init, found in dash.items()}
+
+
+def _listed(case: _Case, found: ProtectedSet) -> tuple[Mapping[str, Listing], frozenset[str]]:
+    """What the manifests of one set say of its tracks, and every path they name."""
+    _require_present(case, (found.dash_path, found.hls_path))
+    text, mpd = (case.media / found.hls_path).read_text(), (case.media / found.dash_path).read_bytes()
+    master = read_master(text, found.drm, found.folder)
     _require_present(case, master.playlists)
-    playlists = _every(1, [partial(_playlist, case, path) for path in master.playlists])
-    dash = {found.init: found for found in read_dash(mpd, package.scheme, package.drm)}
-    hls = {found.init: found for found in playlists}
-    beside = prove_accessories(case.media, mpd, text, package.accessories)
+    playlists = _every(1, [partial(_playlist, case, path, found) for path in master.playlists])
+    dash = {one.init: one for one in read_dash(mpd, found.scheme or CLEAR, found.drm, found.folder)}
+    hls = {one.init: one for one in playlists}
+    beside = prove_accessories(case.media, mpd, text, case.package.accessories, found.folder)
+    named = frozenset({*master.playlists, *beside, found.dash_path, found.hls_path})
     reasons = [
-        *_faults_of_keys(case, master.kids),
-        *_faults_of_names(case, dash, {*master.playlists, *beside, package.dash_path, package.hls_path}),
+        *_faults_of_keys(found, master.kids),
+        *_faults_of_names(case, found, dash, named),
         *(fault for init in sorted(dash | hls) for fault in _disagreement(init, dash.get(init), hls.get(init))),
     ]
     if reasons:
         raise PackageRejected(*reasons)
-    return dash
+    return dash, named | _paths_of(dash)
 
 
 def _require_present(case: _Case, paths: Iterable[str]) -> None:
@@ -211,24 +236,31 @@ def _require_present(case: _Case, paths: Iterable[str]) -> None:
         raise PackageRejected(*(f"The package has no {path}, which its manifests need." for path in sorted(absent)))
 
 
-def _playlist(case: _Case, path: str) -> Listing:
-    return read_playlist((case.media / path).read_text(), path, case.package.drm)
+def _playlist(case: _Case, path: str, found: ProtectedSet) -> Listing:
+    return read_playlist((case.media / path).read_text(), path, found.drm)
 
 
-def _faults_of_keys(case: _Case, session_kids: frozenset[str]) -> list[str]:
-    kids = set(case.package.keys.kids.values())
+def _paths_of(dash: Mapping[str, Listing]) -> frozenset[str]:
+    return frozenset(path for found in dash.values() for path in (found.init, *found.segments))
+
+
+def _faults_of_keys(found: ProtectedSet, session_kids: frozenset[str]) -> list[str]:
+    kids = set(found.kids.values())
     if session_kids == kids:
         return []
-    return [f"The HLS session keys should name KIDs {sorted(kids)}, but name {sorted(session_kids)}."]
+    return [
+        f"The HLS session keys of {found.hls_path} should name KIDs {sorted(kids)}, but name {sorted(session_kids)}."
+    ]
 
 
-def _faults_of_names(case: _Case, dash: Mapping[str, Listing], manifests: set[str]) -> list[str]:
-    named = {path for found in dash.values() for path in (found.init, *found.segments)} | manifests
+def _faults_of_names(
+    case: _Case, found: ProtectedSet, dash: Mapping[str, Listing], manifests: frozenset[str]
+) -> list[str]:
+    named = _paths_of(dash) | manifests
     present = {entry.path for entry in case.package.inventory.entries}
-    wanted = {stream.init_path for stream in case.streams}
+    wanted = {found.folder + stream.init_path for stream in case.streams}
     return [
         *(f"The DASH manifest names {path}, which is not in the package." for path in sorted(named - present)),
-        *(f"{path} is in the package, but no manifest names it." for path in sorted(present - named)),
         *(f"The DASH manifest has no {path}, so a rendition is missing." for path in sorted(wanted - set(dash))),
         *(f"The DASH manifest has {path}, which no rendition was made for." for path in sorted(set(dash) - wanted)),
     ]
@@ -248,8 +280,12 @@ def _disagreement(init: str, dash: Listing | None, hls: Listing | None) -> list[
     return []
 
 
-def _prove(case: _Case, stream: Stream, listing: Listing, keys: Mapping[Kid, SecretBytes]) -> RenditionProof:
-    folder = case.folder / "proof" / stream.name
+def _prove(
+    case: _Case, found: ProtectedSet, stream: Stream, opened: tuple[Listing, Mapping[Kid, SecretBytes]]
+) -> RenditionProof:
+    """``opened``: what the set's manifests say of the track, and the keys that a licence gave."""
+    listing, keys = opened
+    folder = case.folder / "proof" / found.folder / stream.name
     folder.mkdir(parents=True)
     clear, rendition = folder / "clear.mp4", stream.rendition
     if _fetched_sha256(case.store, rendition.key, clear) != rendition.sha256:
@@ -259,21 +295,22 @@ def _prove(case: _Case, stream: Stream, listing: Listing, keys: Mapping[Kid, Sec
         stream=stream,
         listing=listing,
         renditions=case.renditions,
-        scheme=case.package.scheme,
-        package_kids=frozenset(case.package.keys.kids.values()),
-        key=None if case.package.scheme == CLEAR else _granted(case, stream, keys),
+        scheme=found.scheme or CLEAR,
+        package_kids=frozenset(found.kids.values()),
+        key=None if found.scheme == CLEAR else _granted(found, stream, keys),
         media=case.media,
         clear=clear,
+        folder=found.folder,
     )
     proof = prove(evidence, folder)
     clear.unlink()
     return proof
 
 
-def _granted(case: _Case, stream: Stream, keys: Mapping[Kid, SecretBytes]) -> ContentKey:
+def _granted(found: ProtectedSet, stream: Stream, keys: Mapping[Kid, SecretBytes]) -> ContentKey:
     """The key of a rendition, of those that a licence gave. Raises PackageRejected."""
     label = stream.rendition.label
-    kid = case.package.keys.kids.get(label)
+    kid = found.kids.get(label)
     if kid is None:
         message = f"The package names no key for label {label} of rendition '{stream.name}'."
         raise PackageRejected(message)

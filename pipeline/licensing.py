@@ -14,15 +14,16 @@ from datetime import UTC, datetime
 import httpx
 from pydantic import SecretStr
 
-from packagers.evidence.licence import ClearKeyLicences
+from packagers.evidence.licence import ClearKeyLicences, LicencesOfSets, LicenceSource
 from playback.quotas import Quotas
 from playback.sessions.schemas import Session
 from playback.titles import ListedTitle
 from playback.tokens import user_token
+from telecine.drm import PackageScheme
 from telecine.errors import Unavailable
 from telecine.keystore import KeyStore
 from telecine.protection import KeyAssignment
-from telecine.publication import Pointer
+from telecine.publication import Pointer, ProtectedSet
 from telecine.registry.audit import LicenceRecord
 from telecine.settings import Settings
 
@@ -36,33 +37,48 @@ _BASE = "http://playback.invalid"
 
 
 def licences_of_version(
-    assignment: KeyAssignment, version: str, keys: KeyStore, settings: Settings
-) -> ClearKeyLicences:
+    assignment: KeyAssignment, version: str, keys: KeyStore, settings: Settings, further: tuple[ProtectedSet, ...] = ()
+) -> LicenceSource:
     """What the playback service would grant for this version, were it live; nothing of it is seen outside."""
     from playback.app import create_app  # noqa: PLC0415 - a web framework, which commands without a proof need not load
     from playback.manifests.files import HttpFiles  # noqa: PLC0415
     from playback.parts import Parts  # noqa: PLC0415
 
-    title = ListedTitle(assignment.title_id, assignment.title_id, _pointer(assignment, version))
+    pointer = _pointer(assignment, version, further)
+    title = ListedTitle(assignment.title_id, assignment.title_id, pointer)
     key = SecretStr(secrets.token_urlsafe(48))  # no token of it is worth anything elsewhere
     app = create_app(
         settings.model_copy(update={"token_key": key, "edges": ()}),
         Parts(titles=_OneTitle(title), keys=keys, sessions=_Sessions(), audit=_Audit(), files=HttpFiles()),
     )
 
-    return _as_viewer(
-        assignment.title_id, key, lambda: httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=_BASE)
-    )
+    return _of_sets(pointer, key, lambda: httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=_BASE))
 
 
-def licences_of_live(title_id: str, settings: Settings) -> ClearKeyLicences:
+def licences_of_live(live: Pointer, settings: Settings) -> LicenceSource:
     """What the running playback service grants a viewer of a live title."""
-    return _as_viewer(
-        title_id, settings.token_key, lambda: httpx.AsyncClient(base_url=settings.playback_url, timeout=_TIMEOUT_S)
+    return _of_sets(
+        live, settings.token_key, lambda: httpx.AsyncClient(base_url=settings.playback_url, timeout=_TIMEOUT_S)
     )
 
 
-def _as_viewer(title_id: str, token_key: SecretStr, connect: Callable[[], httpx.AsyncClient]) -> ClearKeyLicences:
+def _of_sets(pointer: Pointer, token_key: SecretStr, connect: Callable[[], httpx.AsyncClient]) -> LicenceSource:
+    """The first set as a viewer without a wish gets it, any other as one whose device needs its scheme."""
+    first, *further = pointer.sets
+    if not further:
+        return _as_viewer(pointer.title_id, token_key, connect)
+    asked = [(first, None), *((found, found.scheme) for found in further)]
+    return LicencesOfSets(
+        tuple(
+            (frozenset(found.kids.values()), _as_viewer(pointer.title_id, token_key, connect, scheme))
+            for found, scheme in asked
+        )
+    )
+
+
+def _as_viewer(
+    title_id: str, token_key: SecretStr, connect: Callable[[], httpx.AsyncClient], scheme: PackageScheme | None = None
+) -> ClearKeyLicences:
     """Each request in a session of its own, which ends with it: a proof takes no viewer's place."""
 
     async def ask(body: bytes) -> tuple[int, bytes]:
@@ -70,6 +86,8 @@ def _as_viewer(title_id: str, token_key: SecretStr, connect: Callable[[], httpx.
             user = f"{_VERIFIER}-{secrets.token_hex(4)}"  # so that no limit of a viewer counts two proofs together
             bearer = _bearer(user_token(user, token_key, _TTL_S))
             wanted = {"title": title_id, "device": _VERIFIER, "robustness": "hardware"}  # every label is to be proven
+            if scheme is not None:
+                wanted["scheme"] = scheme
             opened = await client.post("/v1/sessions", json=wanted, headers=bearer)
             if opened.status_code != _CREATED:
                 return opened.status_code, opened.content
@@ -96,7 +114,7 @@ def _bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-def _pointer(assignment: KeyAssignment, version: str) -> Pointer:
+def _pointer(assignment: KeyAssignment, version: str, further: tuple[ProtectedSet, ...]) -> Pointer:
     return Pointer(
         title_id=assignment.title_id,
         seq=1,
@@ -105,6 +123,7 @@ def _pointer(assignment: KeyAssignment, version: str) -> Pointer:
         hls_path="",
         kids=assignment.kids,
         live_at=datetime.now(UTC),
+        further=further,
     )
 
 

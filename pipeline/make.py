@@ -26,7 +26,7 @@ from telecine.errors import MissingRequirement
 from telecine.findings import SourceReport
 from telecine.keys.opening import open_key_store
 from telecine.media import Probe
-from telecine.publication import Package
+from telecine.publication import Package, ProtectedSet
 from telecine.rendition import RenditionSet
 from telecine.settings import Settings
 from telecine.storage.local import LocalStore
@@ -57,6 +57,7 @@ class MakeReport(Document):
     source: SourceReport
     analysis: ComplexityReport | None = None
     accessories: Accessories = Accessories()
+    further: tuple[ProtectedSet, ...] = Field(default=(), description="sets of another scheme, below package/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,8 @@ def make(
     analysis = _analysed(place, probe, request, out_dir, watcher)
     plan = _plan(place, request, probe, analysis, encoders=encoders_at_once(settings))
     accessories = accompany(place, request, plan)
-    _need_room(out_dir, plan.expected_bytes)
+    further_sets = len(plan.ladder.packaging.schemes) - 1
+    _need_room(out_dir, plan.expected_bytes * (_MIN_FREE_FACTOR + further_sets))
     watcher.stage("encode")
     chunks, found = examine_beside(
         place, plan, request.profile, lambda told: encode_here(plan, place, told), watcher.encode
@@ -111,6 +113,7 @@ def make(
         analysis=analysis,
         source=found,
         accessories=accessories,
+        further=package.further,
     )
     _lay_out(place.work, package, renditions, out_dir)
     lay_out_evidence(place.work, package, verified.evidence, out_dir)
@@ -184,13 +187,13 @@ def _bucket(settings: Settings, bucket: str) -> ObjectStore:
     return s3_store(settings, bucket)
 
 
-def _need_room(out_dir: Path, expected_bytes: int) -> None:
+def _need_room(out_dir: Path, needed_bytes: int) -> None:
     out_dir.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(out_dir).free
-    if free < expected_bytes * _MIN_FREE_FACTOR:
+    if free < needed_bytes:
         message = (
             f"{out_dir} has {free / 1e9:.1f} GB free, but this title needs up to "
-            f"{expected_bytes * _MIN_FREE_FACTOR / 1e9:.1f} GB while it is made: free some, or choose another folder."
+            f"{needed_bytes / 1e9:.1f} GB while it is made: free some, or choose another folder."
         )
         raise MissingRequirement(message)
 

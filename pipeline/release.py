@@ -116,6 +116,9 @@ def _urls(place: Installation, record: TitleRecord) -> dict[str, str]:
     for edge in settings.edges:
         urls[f"DASH, {edge.name}"] = f"{edge.base_url}/{base}/{record.live.dash_path}"
         urls[f"HLS, {edge.name}"] = f"{edge.base_url}/{base}/{record.live.hls_path}"
+        for found in record.live.further:
+            urls[f"DASH of {found.scheme}, {edge.name}"] = f"{edge.base_url}/{base}/{found.dash_path}"
+            urls[f"HLS of {found.scheme}, {edge.name}"] = f"{edge.base_url}/{base}/{found.hls_path}"
     return urls
 
 

@@ -30,11 +30,11 @@ from profiles.load import load_profile
 from profiles.models import PackagingProfile
 from profiles.select import choose_ladder
 from telecine.document import digest_of
-from telecine.drm import CLEAR
+from telecine.drm import BOTH, CLEAR
 from telecine.errors import NotFound, SourceRejected
 from telecine.findings import SourceReport
 from telecine.media import Master, Probe
-from telecine.protection import KeyAssignment
+from telecine.protection import KeyAssignment, further_label
 from telecine.publication import Package
 from telecine.rendition import RenditionSet
 from telecine.text import Accessories
@@ -181,19 +181,28 @@ def package(
     renditions: RenditionSet,
     accessories: Accessories = NOTHING_ELSE,
 ) -> Package:
-    """One segment set for HLS and DASH, with a key for each label the renditions carry, or none in the clear."""
+    """A segment set for HLS and DASH, with a key for each label the renditions carry, or none in the clear.
+
+    Of both schemes, two such sets, each with keys of its own.
+    """
     labels = sorted({rendition.label for rendition in renditions.renditions})
-    clear = profile.scheme == CLEAR
-    keys = KeyAssignment(title_id=title_id, kids={}) if clear else place.keys.assign(title_id, labels)
+    clear, both = profile.scheme == CLEAR, profile.scheme == BOTH
+    given = KeyAssignment(title_id=title_id, kids={})
+    if not clear:
+        beside = [further_label(label) for label in labels] if both else []
+        given = place.keys.assign(title_id, [*labels, *beside])
+    keys = given.model_copy(update={"kids": {label: given.kids[label] for label in given.kids if label in labels}})
+    further = {label: given.kids[further_label(label)] for label in labels} if both else {}
     request = PackageRequest(
         title_id=title_id,
         renditions=renditions,
         profile=profile,
         keys=keys,
-        signals=() if clear else place.keys.signals(keys),
+        signals=() if clear else place.keys.signals(given),
         licence_url=place.licence_url,
         licences=place.licences,
         accessories=accessories,
+        further_keys=KeyAssignment(title_id=title_id, kids=further) if both else None,
     )
     return make_package(request, place.keys, place.work, place.work_dir)
 

@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import ValidationError
 
 from telecine.errors import TelecineError
-from telecine.protection import KeyRecord
+from telecine.protection import KeyRecord, further_label
 from telecine.registry.records import Stage, TitleRecord
 from telecine.text import Chapter, TextKind, TextSource
 from telecine.title import Priority, SubmitRequest, title_id_from_name
@@ -92,7 +92,9 @@ def is_rekeyed(record: TitleRecord, keys: Iterable[KeyRecord]) -> bool:
     if record.live is None:
         return False
     current = {key.label: key.kid for key in keys if key.current}
-    return any(current.get(label, kid) != kid for label, kid in record.live.kids.items())
+    used = dict(record.live.kids)
+    used |= {further_label(label): kid for found in record.live.further for label, kid in found.kids.items()}
+    return any(current.get(label, kid) != kid for label, kid in used.items())
 
 
 def new_run_id(title_id: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from pydantic import SecretStr, ValidationError
 
@@ -19,11 +20,12 @@ from packagers.verify import VerifyReport, examine
 from pipeline.licensing import licences_of_live, licences_of_version
 from pipeline.workplace import Workplace
 from pipeline.worst import picture_key, picture_worst, vmaf_over_time
+from telecine.drm import PackageScheme
 from telecine.errors import NotFound, TelecineError
 from telecine.keys.opening import open_sealed_keys
 from telecine.log import get_logger
 from telecine.protection import KeyAssignment
-from telecine.publication import Inventory, Package
+from telecine.publication import Inventory, Package, ProtectedSet
 from telecine.rendition import RenditionSet
 from telecine.settings import Settings
 from telecine.storage.port import ObjectStore
@@ -59,7 +61,7 @@ def prove_package(
     """
     licences: LicenceSource = NoLicences()  # in the clear there is none to ask for
     if package.keys.kids:
-        licences = licences_of_version(package.keys, package.version, place.keys, place.settings)
+        licences = licences_of_version(package.keys, package.version, place.keys, place.settings, package.further)
     report = examine(package, renditions, licences, place.work, place.work_dir, place.settings.mpd_schema)
     worst = picture_worst(place, package, renditions, plan) if plan is not None else ()
     evidence = report.evidence.model_copy(update={"worst": worst, "vmaf": vmaf_over_time(renditions)})
@@ -120,7 +122,7 @@ def _of_web(asked: Asked, settings: Settings) -> Inspection:
 def _of_folder(asked: Asked, path: Path, settings: Settings) -> Inspection:
     """A package in a folder; beside the report of ``telecine make`` its plan and its keys are known too."""
     made = _MadeReport.beside(path)
-    root = path if path.is_dir() else path.parent
+    root = path if path.is_dir() else _root_of(path)
     if path.is_dir() and (path / "package").is_dir():
         root = path / "package"
     manifests = (path,) if path.is_file() else _manifests_in(root)
@@ -157,12 +159,12 @@ def _of_title(asked: Asked, settings: Settings) -> Inspection:
     if asked.licence_url:
         licences: LicenceSource = web_licences(asked.licence_url, asked.token)
     else:
-        licences = licences_of_live(asked.what, settings)
+        licences = licences_of_live(live, settings)
     source = WebSource()
     inventory = Inventory.model_validate_json(source.get(Ref(f"{base}/{INVENTORY_NAME}")).content)
     return Inspection(
         package=f"{asked.what} {live.version}",
-        manifests=(f"{base}/{live.dash_path}", f"{base}/{live.hls_path}"),
+        manifests=tuple(f"{base}/{path}" for found in live.sets for path in (found.dash_path, found.hls_path)),
         source=source,
         digests={f"{base}/{entry.path}": entry.sha256 for entry in inventory.entries},
         licences=licences,
@@ -187,10 +189,19 @@ def _licences(asked: Asked, source: PackageSource, manifests: tuple[str, ...]) -
     return NoLicences()
 
 
+def _root_of(manifest: Path) -> Path:
+    """The folder of the package: above a set of another scheme, as what the sets share is there."""
+    below = manifest.parent.name in get_args(PackageScheme) and manifest.parent.parent
+    return below if below and any(below.glob("*.mpd")) else manifest.parent
+
+
 def _manifests_in(root: Path) -> tuple[Path, ...]:
-    """MPDs and multivariant playlists at the top of a folder."""
-    playlists = [path for path in sorted(root.glob("*.m3u8")) if _MULTIVARIANT in path.read_bytes()]
-    return (*sorted(root.glob("*.mpd")), *playlists)
+    """MPDs and multivariant playlists at the top of a folder, and of a set of another scheme below it."""
+    found: list[Path] = []
+    for folder in (root, *(root / scheme for scheme in get_args(PackageScheme))):
+        playlists = [path for path in sorted(folder.glob("*.m3u8")) if _MULTIVARIANT in path.read_bytes()]
+        found += [*sorted(folder.glob("*.mpd")), *playlists]
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,12 +212,13 @@ class _MadeReport:
     version: str
     renditions: RenditionSet
     kids: Mapping[str, str]
+    further: tuple[ProtectedSet, ...] = ()
 
     @classmethod
     def beside(cls, path: Path) -> "_MadeReport | None":
         from pipeline.make import MakeReport  # noqa: PLC0415 - which imports the steps
 
-        folders = (path, path.parent, path.parent.parent)
+        folders = (path, *path.parents[:3])
         found = next((folder / "report.json" for folder in folders if (folder / "report.json").is_file()), None)
         if found is None:
             return None
@@ -218,7 +230,7 @@ class _MadeReport:
         kids = {
             labels[proof.name]: proof.kid for proof in report.verified.renditions if proof.name in labels and proof.kid
         }
-        return cls(report.title_id, report.version, report.renditions, kids)
+        return cls(report.title_id, report.version, report.renditions, kids, report.further)
 
     def licences(self, settings: Settings) -> LicenceSource | None:
         """The licence service over this machine's own keys; None in the clear, and where they were made elsewhere."""
@@ -226,9 +238,10 @@ class _MadeReport:
             return None
         keys = open_sealed_keys(settings)
         try:
-            for kid in self.kids.values():
-                keys.key(self.title_id, kid)
+            for kids in (self.kids, *(found.kids for found in self.further)):
+                for kid in kids.values():
+                    keys.key(self.title_id, kid)
         except NotFound:
             return None
         assignment = KeyAssignment(title_id=self.title_id, kids=dict(self.kids))
-        return licences_of_version(assignment, self.version, keys, settings)
+        return licences_of_version(assignment, self.version, keys, settings, self.further)

@@ -141,7 +141,8 @@ def _change(before: Pointer, after: Pointer, who: str, why: str, now: UtcTime) -
 def _found(place: Installation, title: TitleRecord) -> list[VersionRecord]:
     """Versions on the origin that were published before versions were written down."""
     live = title.live
-    labels = _labels(place, title.title_id) | ({kid: label for label, kid in live.kids.items()} if live else {})
+    used = [found.kids for found in live.sets] if live else []
+    labels = _labels(place, title.title_id) | {kid: label for kids in used for label, kid in kids.items()}
     found = []
     for publication, rungs in found_publications(title.title_id, place.origin, labels):
         is_live = live is not None and live.version == publication.version

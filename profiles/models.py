@@ -9,7 +9,7 @@ from profiles.per_title import PerTitle
 from profiles.picture_policy import PicturePolicy
 from profiles.source_checks import SourceChecks
 from telecine.document import Document
-from telecine.drm import CLEAR, DrmSystem, PackageScheme, systems_for
+from telecine.drm import BOTH, CLEAR, AskedScheme, DrmSystem, PackageScheme, schemes_of, systems_for
 
 __all__ = [
     "AudioCodec",
@@ -166,7 +166,9 @@ class ThumbnailPolicy(Document):
 class PackagingProfile(Document):
     """How renditions become a package."""
 
-    scheme: PackageScheme = Field(default="cbcs", description="clear: no encryption, no keys, no licences")
+    scheme: AskedScheme = Field(
+        default="cbcs", description="both: a set of segments of each; clear: no encryption, no keys, no licences"
+    )
     clear_lead_s: int = Field(default=0, ge=0, description="at the start in the clear, rounded up to whole segments")
     drm: tuple[DrmSystem, ...] | None = Field(
         default=None, min_length=1, description="systems to signal; none: all that the scheme allows"
@@ -184,6 +186,9 @@ class PackagingProfile(Document):
         if self.scheme == "cenc" and "fairplay" in (self.drm or ()):
             message = "FairPlay opens scheme cbcs only, but scheme cenc was asked: leave fairplay out, or say cbcs"
             raise ValueError(message)
+        if self.scheme == BOTH and not self.systems_of("cenc"):
+            message = "FairPlay opens scheme cbcs only, so a set of scheme cenc beside it needs another system in drm"
+            raise ValueError(message)
         if self.scheme == CLEAR and (self.drm or self.clear_lead_s):
             message = "scheme clear has no keys: leave out drm and clear_lead_s, or say cbcs or cenc"
             raise ValueError(message)
@@ -191,8 +196,18 @@ class PackagingProfile(Document):
 
     @property
     def systems(self) -> tuple[DrmSystem, ...]:
-        """The systems to signal, always in one order."""
-        return systems_for(self.scheme, self.drm)
+        """The systems to signal in the first set, always in one order."""
+        return self.systems_of(self.schemes[0])
+
+    @property
+    def schemes(self) -> tuple[PackageScheme, ...]:
+        """Of each set of segments; the first is what viewers get unless their device needs another."""
+        return schemes_of(self.scheme)
+
+    def systems_of(self, scheme: PackageScheme) -> tuple[DrmSystem, ...]:
+        """The systems to signal in the set of a scheme."""
+        found = systems_for(scheme, self.drm)
+        return tuple(one for one in found if one != "fairplay") if self.scheme == BOTH and scheme == "cenc" else found
 
 
 class Gates(Document):

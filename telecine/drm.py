@@ -3,7 +3,18 @@
 from collections.abc import Sequence
 from typing import Literal
 
-__all__ = ["CLEAR", "COMMON_SYSTEM", "KEY_FORMATS", "SYSTEM_IDS", "DrmSystem", "PackageScheme", "systems_for"]
+__all__ = [
+    "BOTH",
+    "CLEAR",
+    "COMMON_SYSTEM",
+    "KEY_FORMATS",
+    "SYSTEM_IDS",
+    "AskedScheme",
+    "DrmSystem",
+    "PackageScheme",
+    "schemes_of",
+    "systems_for",
+]
 
 DrmSystem = Literal["clearkey", "widevine", "playready", "fairplay"]
 
@@ -11,6 +22,11 @@ PackageScheme = Literal["cbcs", "cenc", "clear"]
 """How a set of segments is encrypted (ISO/IEC 23001-7), or that it is not."""
 
 CLEAR: PackageScheme = "clear"
+
+AskedScheme = Literal["cbcs", "cenc", "clear", "both"]
+"""What a profile may ask for: one set of segments, or one of each protection scheme."""
+
+BOTH: AskedScheme = "both"
 
 COMMON_SYSTEM = "1077efec-c0b2-4d02-ace3-3c1e52e2fb4b"
 """System id of boxes that only list KIDs (W3C "cenc" Initialization Data Format)."""
@@ -30,6 +46,13 @@ KEY_FORMATS: dict[DrmSystem, str] = {
     "fairplay": "com.apple.streamingkeydelivery",
 }
 """KEYFORMAT of each system in HLS (RFC 8216bis, 4.4.4.4)."""
+
+
+def schemes_of(asked: AskedScheme) -> tuple[PackageScheme, ...]:
+    """The scheme of each set of segments, the one that every DRM system opens first."""
+    if asked == "both":
+        return ("cbcs", "cenc")
+    return (asked,)
 
 
 def systems_for(scheme: str, asked: Sequence[DrmSystem] | None) -> tuple[DrmSystem, ...]:

@@ -7,7 +7,18 @@ from pydantic import Field, SecretBytes
 from telecine.document import Document, UtcTime
 from telecine.title import TitleId
 
-__all__ = ["ContentKey", "DrmSystemSignal", "KeyAssignment", "KeyOrigin", "KeyRecord", "Kid"]
+__all__ = [
+    "ContentKey",
+    "DrmSystemSignal",
+    "KeyAssignment",
+    "KeyOrigin",
+    "KeyRecord",
+    "Kid",
+    "further_label",
+    "label_and_scheme",
+]
+
+_FURTHER_SCHEME: Literal["cenc"] = "cenc"
 
 Kid = str
 """Key identifier: 32 lower-case hexadecimal digits."""
@@ -52,3 +63,18 @@ class DrmSystemSignal(Document):
     content_protection_xml: str | None = Field(default=None, description="children of a DASH ContentProtection")
     hls_signalling_media: str | None = Field(default=None, description="lines for media playlists")
     hls_signalling_master: str | None = Field(default=None, description="lines for the multivariant playlist")
+
+
+def further_label(label: str) -> str:
+    """The label of the key that ``label`` has in the second set of a package with both schemes, such as ``SD-cenc``.
+
+    A key of its own, as a licence states one cipher for a key (PlayReady's ALGID) and no cipher should see the other's
+    key. A label of a profile holds no dash.
+    """
+    return f"{label}-{_FURTHER_SCHEME}"
+
+
+def label_and_scheme(kept: str) -> tuple[str, Literal["cenc"] | None]:
+    """What tracks a key is for and, where it is of a second set, its scheme: the inverse of ``further_label``."""
+    label, _, scheme = kept.rpartition("-")
+    return (label, _FURTHER_SCHEME) if label and scheme == _FURTHER_SCHEME else (kept, None)

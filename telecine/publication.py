@@ -6,11 +6,11 @@ from pydantic import Field
 
 from telecine.document import Document, Sha256, UtcTime
 from telecine.drm import DrmSystem, PackageScheme
-from telecine.protection import KeyAssignment
+from telecine.protection import KeyAssignment, Kid
 from telecine.text import Accessories
 from telecine.title import TitleId
 
-__all__ = ["Edge", "FillReceipt", "Inventory", "InventoryEntry", "Package", "Pointer", "Publication"]
+__all__ = ["Edge", "FillReceipt", "Inventory", "InventoryEntry", "Package", "Pointer", "ProtectedSet", "Publication"]
 
 Role = Literal["init", "segment", "manifest", "playlist", "other"]
 
@@ -37,6 +37,17 @@ class Inventory(Document):
         return sum(entry.size_bytes for entry in self.entries)
 
 
+class ProtectedSet(Document):
+    """One set of segments of a version, with manifests of its own. Text and pictures of the seek bar are shared."""
+
+    scheme: PackageScheme | None = Field(description="None: of a version from before it was told")
+    folder: str = Field(default="", description="below the version's prefix; empty or ends with '/'")
+    dash_path: str = Field(description="relative to the version's prefix, as ``hls_path``")
+    hls_path: str
+    kids: dict[str, Kid] = Field(description="label to KID; no other set of the version has one of these KIDs")
+    drm: tuple[DrmSystem, ...] = Field(default=(), description="systems its manifests are signalled for")
+
+
 class Package(Document):
     """A complete package in the work store under ``prefix``, not yet visible to anyone."""
 
@@ -51,6 +62,13 @@ class Package(Document):
     accessories: Accessories = Accessories()
     drm: tuple[DrmSystem, ...] = Field(default=("clearkey",), description="systems its manifests are signalled for")
     trick_play: bool = Field(default=False, description="whether it has tracks of key frames alone")
+    further: tuple[ProtectedSet, ...] = Field(default=(), description="sets of other schemes beside the first")
+
+    @property
+    def sets(self) -> tuple[ProtectedSet, ...]:
+        """Every set of segments, the first at the version's prefix itself."""
+        paths = {"dash_path": self.dash_path, "hls_path": self.hls_path}
+        return (ProtectedSet(scheme=self.scheme, kids=self.keys.kids, drm=self.drm, **paths), *self.further)
 
 
 class Publication(Document):
@@ -66,6 +84,8 @@ class Publication(Document):
     dash_path: str
     hls_path: str
     keys: KeyAssignment
+    scheme: PackageScheme | None = Field(default=None, description="of the first set; None: it was not told yet")
+    further: tuple[ProtectedSet, ...] = ()
 
 
 class Pointer(Document):
@@ -79,6 +99,14 @@ class Pointer(Document):
     hls_path: str
     kids: dict[str, str]
     live_at: UtcTime
+    scheme: PackageScheme | None = Field(default=None, description="of the first set; None: it was not told yet")
+    further: tuple[ProtectedSet, ...] = ()
+
+    @property
+    def sets(self) -> tuple[ProtectedSet, ...]:
+        """Every set of segments; viewers get the first unless their device needs another."""
+        paths = {"dash_path": self.dash_path, "hls_path": self.hls_path}
+        return (ProtectedSet(scheme=self.scheme, kids=self.kids, **paths), *self.further)
 
 
 class Edge(Document):

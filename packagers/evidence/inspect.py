@@ -121,6 +121,7 @@ def _evidence(case: Inspection, media: Media, decoded: Decoded | None) -> TrackE
     target = next((offer.target for offer in media.offers if offer.target), None)
     longest = max((one.duration for one in segments), default=Fraction(1))
     known = {found.name: found for found in case.renditions.renditions} if case.renditions else {}
+    rendition = media.name.rpartition("/")[2]  # before it, the scheme of a second set
     grid = sync_times(media) if media.kind == "video" else ()
     return TrackEvidence(
         name=media.name,
@@ -141,7 +142,7 @@ def _evidence(case: Inspection, media: Media, decoded: Decoded | None) -> TrackE
         not_decoded=None if decoded or media.passages or media.pictures else _why_not(media),
         cues=sum(len(passage.cues) for passage in media.passages) if media.passages else None,
         pictures=len(media.pictures) or None,
-        quality=known[media.name].quality if media.name in known else None,
+        quality=known[rendition].quality if rendition in known else None,
     )
 
 

@@ -13,7 +13,15 @@ from pydantic import SecretBytes, SecretStr
 from telecine.errors import TelecineError, Unavailable
 from telecine.protection import Kid
 
-__all__ = ["ClearKeyLicences", "LicenceRefused", "LicenceSource", "NoLicences", "OneLicence", "web_licences"]
+__all__ = [
+    "ClearKeyLicences",
+    "LicenceRefused",
+    "LicenceSource",
+    "LicencesOfSets",
+    "NoLicences",
+    "OneLicence",
+    "web_licences",
+]
 
 _OK, _REFUSED = 200, (401, 403, 404, 410, 429)
 _TIMEOUT_S = 10.0
@@ -52,6 +60,31 @@ class OneLicence:
         if missing := sorted(wanted - self._granted.keys()):
             self._granted.update(self._source.keys(missing))
         return {kid: key for kid, key in self._granted.items() if kid in wanted}
+
+
+@dataclass(frozen=True, slots=True)
+class LicencesOfSets:
+    """Asks for the keys of each set of segments by itself, as a viewer's session is of one set.
+
+    ``sources`` are KIDs and who answers for them, the first set first; it is asked for KIDs of no set too.
+    """
+
+    sources: tuple[tuple[frozenset[Kid], LicenceSource], ...]
+
+    def keys(self, kids: Iterable[Kid]) -> Mapping[Kid, SecretBytes]:
+        wanted = frozenset(kids)
+        foreign = wanted - frozenset(kid for own, _ in self.sources for kid in own)
+        granted: dict[Kid, SecretBytes] = {}
+        refusals: list[LicenceRefused] = []
+        for number, (own, source) in enumerate(self.sources):
+            asked = wanted & own | (foreign if number == 0 else frozenset())
+            try:
+                granted |= source.keys(asked) if asked else {}
+            except LicenceRefused as refused:
+                refusals.append(refused)
+        if refusals and not granted:
+            raise refusals[0]
+        return granted
 
 
 @dataclass(frozen=True, slots=True)

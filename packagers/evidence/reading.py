@@ -1,7 +1,7 @@
 """Fetches all that the manifests of a package name, and reads it: manifests, init segments, segments."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -96,10 +96,22 @@ def read_tracks(case: Inspection, manifests: Sequence[Manifest], folder: Path, f
             key = (offer.key, *(piece.ref for piece in offer.pieces[:1] if offer.kind == "trick"))
             offered.setdefault(key, []).append(offer)
     checks = [
-        partial(_track, case, tuple(offers), folder / f"{number}.mp4", found)
-        for number, offers in enumerate(offered.values())
+        partial(_track, case, offers, folder / f"{number}.mp4", found)
+        for number, offers in enumerate(_named_apart(offered.values()))
     ]
     return side_by_side(checks)
+
+
+def _named_apart(tracks: Iterable[Sequence[Offer]]) -> Iterator[tuple[Offer, ...]]:
+    """Of tracks with one name, as in a version with a set of each protection scheme, the later ones by scheme too."""
+    taken: set[tuple[str, str]] = set()
+    for offers in tracks:
+        first = offers[0]
+        if (first.kind, first.name) in taken and first.scheme:
+            yield tuple(replace(offer, name=f"{first.scheme}/{offer.name}") for offer in offers)
+        else:
+            yield tuple(offers)
+        taken.add((first.kind, first.name))
 
 
 def side_by_side(checks: Sequence[Callable[[], _T]]) -> list[_T]:
@@ -254,6 +266,8 @@ def _fetched(case: Inspection, ref: Ref, rule: Rule, found: Findings) -> Fetched
     except (NotFound, Unavailable) as error:
         found.faults.append(fault(rule, ref.url, str(error)))
         return None
+    if case.digests and ref.url not in case.digests:
+        found.faults.append(fault(Rule.INVENTORY, ref.url, "it is not in the inventory of the version."))
     expected = case.digests.get(ref.url) if ref.span is None else None
     if expected is not None and (digest := hashlib.sha256(fetched.content).hexdigest()) != expected:
         found.faults.append(fault(Rule.INVENTORY, ref.url, f"its SHA-256 is {digest}, not {expected}."))

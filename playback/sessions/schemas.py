@@ -6,6 +6,7 @@ from pydantic import Field
 
 from playback.entitlements import Entitlement, Robustness
 from telecine.document import Document, UtcTime
+from telecine.drm import PackageScheme
 from telecine.protection import Kid
 from telecine.title import TitleId
 
@@ -37,6 +38,24 @@ class SessionRequest(Document):
         default=None, description="how the device protects decoding; software gets SD and sound. None: as configured"
     )
     user: UserId | None = Field(default=None, max_length=128, description="if given, must be the user of the token")
+    scheme: Literal["cbcs", "cenc"] | None = Field(
+        default=None, description="the protection scheme the device needs (ISO/IEC 23001-7). None: what the title has"
+    )
+    key_system: str | None = Field(
+        default=None,
+        max_length=100,
+        description="the device's key system as EME names it, from which the scheme follows where it is not given: "
+        "com.apple.fps opens cbcs alone, com.microsoft.playready (PlayReady before 4.0) cenc alone",
+    )
+
+    @property
+    def needed_scheme(self) -> Literal["cbcs", "cenc"] | None:
+        """The only scheme that will do; None where any does."""
+        if self.scheme is not None or self.key_system is None:
+            return self.scheme
+        if self.key_system.startswith("com.apple.fps"):
+            return "cbcs"
+        return "cenc" if self.key_system == "com.microsoft.playready" else None  # .recommendation: 4.0 and later
 
 
 class ManifestLinks(Document):
@@ -61,6 +80,9 @@ class OpenedSession(Document):
     title: TitleId
     name: str
     version: str
+    scheme: PackageScheme | None = Field(
+        default=None, description="how the media of its manifests are protected; none: of a version that does not say"
+    )
     manifests: tuple[ManifestLinks, ...]
     session_manifests: SessionManifests
     labels: tuple[str, ...] = Field(description="labels whose keys this session can get")

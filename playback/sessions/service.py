@@ -23,7 +23,8 @@ from playback.sessions.schemas import (
 )
 from playback.titles import TitleSource
 from playback.tokens import PlaybackClaims, TokenRefused, Tokens, UserClaims, new_token_id
-from telecine.publication import Edge, Pointer
+from telecine.drm import CLEAR
+from telecine.publication import Edge, Pointer, ProtectedSet
 
 __all__ = [
     "HEARTBEAT_INTERVAL_S",
@@ -90,12 +91,16 @@ class SessionService:
         return claims
 
     async def open(self, request: SessionRequest, viewer: UserClaims, links: ServiceLinks) -> OpenedSession:
-        """A new session on the live version of a title. Raises Problem 403, 404, or 429 when there are too many."""
+        """A new session on the live version of a title, on the set of segments that the device can decrypt.
+
+        Raises Problem 403, 404, 409 when there is no such set, or 429 when there are too many sessions.
+        """
         _admit(request, viewer, self.clock())
         found = await run_in_threadpool(self.titles.title, request.title)
         if found is None or found.live is None:
             raise Problem(HTTPStatus.NOT_FOUND, "title-not-live", f"There is no live title '{request.title}'.")
-        session = self._session(request, found.live, viewer)
+        chosen = _set_for(request, found.live)
+        session = self._session(request, found.live, chosen, viewer)
         claims = self._claims(session)
         if wait_s := await self.sessions.admit(session, SESSION_TTL_S, self.rules.quotas):
             detail = f"Too many sessions of this viewer run at once: end one, or wait {wait_s} seconds."
@@ -106,7 +111,8 @@ class SessionService:
             title=claims.title,
             name=found.name,
             version=claims.version,
-            manifests=tuple(manifest_links(edge, found.live) for edge in self.edges),
+            scheme=chosen.scheme,
+            manifests=tuple(manifest_links(edge, found.live, chosen) for edge in self.edges),
             session_manifests=SessionManifests(dash=f"{here}/manifest.mpd", hls=f"{here}/master.m3u8"),
             labels=tuple(sorted(session.kids)),
             license_url=links.licenses["clearkey"],
@@ -139,10 +145,10 @@ class SessionService:
         claims = player.model_copy(update={"exp": exp, "jti": new_token_id()})
         return LicenseToken(license_token=self.tokens.sign_license(claims), expires_at=datetime.fromtimestamp(exp, UTC))
 
-    def _session(self, request: SessionRequest, pointer: Pointer, viewer: UserClaims) -> Session:
+    def _session(self, request: SessionRequest, pointer: Pointer, chosen: ProtectedSet, viewer: UserClaims) -> Session:
         robustness = request.robustness or self.rules.unstated_robustness
-        kids = granted_kids(pointer.kids, viewer.entitlement, robustness)
-        if pointer.kids and not kids:  # a title in the clear has none to grant
+        kids = granted_kids(chosen.kids, viewer.entitlement, robustness)
+        if chosen.kids and not kids:  # a title in the clear has none to grant
             detail = f"This viewer's plan allows no rendition of '{request.title}' on this device."
             raise Problem(HTTPStatus.FORBIDDEN, "not-entitled", detail)
         return Session(
@@ -152,11 +158,11 @@ class SessionService:
             title=pointer.title_id,
             version=pointer.version,
             device_id=request.device_id,
-            dash_path=pointer.dash_path,
-            hls_path=pointer.hls_path,
+            dash_path=chosen.dash_path,
+            hls_path=chosen.hls_path,
             robustness=robustness,
             kids=kids,
-            protected=tuple(sorted(set(pointer.kids.values()))),
+            protected=tuple(sorted({kid for one in pointer.sets for kid in one.kids.values()})),
             entitlement=viewer.entitlement,
         )
 
@@ -189,10 +195,20 @@ def _gone() -> Problem:
     return Problem(HTTPStatus.GONE, "session-ended", "This session has ended: open a new one.")
 
 
-def manifest_links(edge: Edge, pointer: Pointer) -> ManifestLinks:
-    """Where ``edge`` serves the version that ``pointer`` names."""
+def _set_for(request: SessionRequest, pointer: Pointer) -> ProtectedSet:
+    """The first set that the device can decrypt. Raises Problem 409."""
+    first, scheme = pointer.sets[0], request.needed_scheme
+    fitting = [found for found in pointer.sets if scheme in {None, found.scheme}]
+    if fitting or first.scheme in {None, CLEAR}:
+        return fitting[0] if fitting else first
+    detail = f"'{request.title}' has no segments of scheme {scheme}, which is what this device decrypts."
+    raise Problem(HTTPStatus.CONFLICT, "scheme-not-there", detail)
+
+
+def manifest_links(edge: Edge, pointer: Pointer, found: ProtectedSet) -> ManifestLinks:
+    """Where ``edge`` serves a set of the version that ``pointer`` names."""
     base = f"{edge.base_url.rstrip('/')}/p/{pointer.title_id}/{pointer.version}"
-    return ManifestLinks(edge=edge.name, dash=f"{base}/{pointer.dash_path}", hls=f"{base}/{pointer.hls_path}")
+    return ManifestLinks(edge=edge.name, dash=f"{base}/{found.dash_path}", hls=f"{base}/{found.hls_path}")
 
 
 def _unauthorized(refusal: TokenRefused) -> Problem:

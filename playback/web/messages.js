@@ -12,6 +12,7 @@ const BY_REASON = {
   "entitlement-expired": ["No longer in your plan", "The right to watch this title has expired."],
   "too-many-sessions": ["Too many screens", "Your account plays on as many screens as it may. Stop one and try again."],
   "title-not-live": ["Not here yet", "There is no live title at this address. It may still be in the making."],
+  "scheme-not-there": ["This browser cannot play it", "The title is encrypted in a way this browser does not decrypt."],
   "session-ended": ["Session ended", "This session was ended. Start again to keep watching where you stopped."],
   unavailable: ["One moment", "The playback service is restarting or busy. Try again in a few seconds."],
   unreachable: ["No connection", "The playback service does not answer. Check your connection and try again."],

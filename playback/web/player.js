@@ -6,7 +6,7 @@ import { explain, explainPlayerError } from "./messages.js";
 import { showStatus } from "./panel.js";
 import { readChapters } from "./seeking.js";
 import { endSession, openSession, sendHeartbeat } from "./service.js";
-import { createPlayer } from "./streaming.js";
+import { createPlayer, neededScheme } from "./streaming.js";
 import { keepToken, viewerOf, viewerToken } from "./token.js";
 import { Choices } from "./tracks.js";
 
@@ -122,7 +122,7 @@ async function start() {
   if (!window.shaka) return fail(explain("player-missing"));
   if (!token) return fail(explain("token-missing"));
   try {
-    session = await openSession(title, token);
+    session = await openSession(title, token, await neededScheme());
     describe();
     if (session.manifests.length === 0) return fail(explain("no-edges"));
     await begin(startedAt);

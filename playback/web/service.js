@@ -25,8 +25,9 @@ async function call(path, token, options = {}) {
 
 export const liveTitles = () => call("/v1/titles", "");
 
-export const openSession = (title, token) =>
-  call("/v1/sessions", token, { method: "POST", body: JSON.stringify({ title, device: "web" }) });
+// scheme: the one this browser needs; undefined where any will do
+export const openSession = (title, token, scheme) =>
+  call("/v1/sessions", token, { method: "POST", body: JSON.stringify({ title, device: "web", scheme }) });
 
 export const sendHeartbeat = (session, beat) =>
   call(`/v1/sessions/${session.session_id}/heartbeat`, session.playback_token, {

@@ -6,6 +6,18 @@ const CLEAR_KEY = "org.w3.clearkey";
 const WIDEVINE = "com.widevine.alpha";
 const COMMON_SYSTEM_ID = [0x10, 0x77, 0xef, 0xec, 0xc0, 0xb2, 0x4d, 0x02, 0xac, 0xe3, 0x3c, 0x1e, 0x52, 0xe2, 0xfb, 0x4b];
 
+// The protection scheme without which this browser decrypts nothing: cenc where it says so and does not take cbcs (EME,
+// encryptionScheme of a capability; a browser that does not know it leaves it out of its answer).
+export async function neededScheme() {
+  const takes = async (encryptionScheme) => {
+    const videoCapabilities = [{ contentType: 'video/mp4; codecs="avc1.42E01E"', encryptionScheme }];
+    const asked = [{ initDataTypes: ["cenc"], videoCapabilities }];
+    const access = await navigator.requestMediaKeySystemAccess?.(CLEAR_KEY, asked).catch(() => null);
+    return access?.getConfiguration().videoCapabilities[0].encryptionScheme === encryptionScheme;
+  };
+  return !(await takes("cbcs")) && (await takes("cenc")) ? "cenc" : undefined;
+}
+
 export async function createPlayer(video, captions, session, format) {
   shaka.polyfill.installAll();
   const player = new shaka.Player();

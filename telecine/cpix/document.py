@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import SecretBytes
 
 from telecine.errors import TelecineError
-from telecine.protection import ContentKey, DrmSystemSignal, Kid
+from telecine.protection import DrmSystemSignal, Kid
 
 __all__ = ["SYSTEMS", "VERSION", "Cpix", "CpixKey", "MalformedCpix", "Scheme", "SystemName", "TrackRule", "rule_of"]
 
@@ -47,10 +47,6 @@ class CpixKey:
     key: SecretBytes | None = None
     iv: SecretBytes | None = None
     scheme: Scheme | None = None
-
-    @classmethod
-    def of(cls, key: ContentKey, scheme: Scheme | None = None) -> "CpixKey":
-        return cls(key.kid, key.label, key.key, key.iv, scheme)
 
 
 @dataclass(frozen=True, slots=True)

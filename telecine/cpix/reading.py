@@ -1,7 +1,8 @@
 """Reads CPIX 2.3: every element checked before it is believed, no entity resolved, nothing fetched.
 
 The checks are those of the schema that matter for keys (names, required attributes, UUIDs, base64, lengths) and those
-it cannot say: rules and systems name a key of the document, no KID and no label twice. Signatures are not verified.
+it cannot say: rules and systems name a key of the document, no KID twice, no label twice but for another scheme.
+Signatures are not verified.
 """
 
 import re
@@ -58,7 +59,7 @@ def read_cpix(content: bytes, private_key: RSAPrivateKey | None = None) -> Cpix:
     delivery = _delivery(root, private_key)
     keys = tuple(_key(element, labels, delivery) for element in _all(root, "ContentKeyList/cpix:ContentKey"))
     _once("key id", [key.kid for key in keys])
-    _once("intendedTrackType", [key.label for key in keys])
+    _once("intendedTrackType", [f"{key.label} of cenc" if key.scheme == "cenc" else key.label for key in keys])
     kids = {key.kid for key in keys}
     signals = tuple(signal_of(element) for element in _all(root, "DRMSystemList/cpix:DRMSystem"))
     _known("DRMSystem", [signal.kid for signal in signals], kids)

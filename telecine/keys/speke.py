@@ -1,13 +1,14 @@
 """The SPEKE provider: a DRM vendor makes the keys, they are sealed here, and licences need the vendor no more."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from telecine.cpix.document import Cpix, CpixKey, Scheme
 from telecine.keys.exchange import delivered
-from telecine.keys.local import SealedKeyStore, fresh_kid
+from telecine.keys.local import Delivery, SealedKeyStore, fresh_kid
 from telecine.keys.speke_client import SpekeClient
 from telecine.log import get_logger
-from telecine.protection import ContentKey, DrmSystemSignal, KeyAssignment, KeyRecord, Kid
+from telecine.protection import ContentKey, DrmSystemSignal, KeyAssignment, KeyRecord, Kid, label_and_scheme
 
 __all__ = ["SpekeKeyStore"]
 
@@ -31,7 +32,7 @@ class SpekeKeyStore:
         absent = sorted(set(labels) - set(known.kids))
         if not absent:
             return known
-        self._sealed.take(title_id, delivered(self._asked(title_id, absent), "speke"), only_absent=True)
+        self._sealed.take(title_id, self._asked(title_id, absent, labels), only_absent=True)
         return self._sealed.known(title_id, labels)
 
     def keys(self, assignment: KeyAssignment) -> tuple[ContentKey, ...]:
@@ -45,13 +46,28 @@ class SpekeKeyStore:
 
     def rekey(self, title_id: str) -> KeyAssignment:
         labels = self._sealed.labels(title_id)
-        return self._sealed.take(title_id, delivered(self._asked(title_id, labels), "speke"))
+        return self._sealed.take(title_id, self._asked(title_id, labels, labels))
 
     def records(self, title_id: str) -> tuple[KeyRecord, ...]:
         return self._sealed.records(title_id)
 
-    def _asked(self, title_id: str, labels: Sequence[str]) -> Cpix:
-        wanted = tuple(CpixKey(fresh_kid(), label, scheme=self._scheme) for label in labels)
-        found = self._client.keys_for(Cpix(title_id, wanted))
-        _log.info("keys.delivered", title=title_id, keys=len(found.keys), signals=len(found.signals))
-        return found
+    def _asked(self, title_id: str, labels: Sequence[str], beside: Sequence[str]) -> Delivery:
+        """Keys of all ``labels``, in one request a scheme: SPEKE signals one scheme, and has one key a track type.
+
+        ``beside`` are all labels in use: one that has a key for cenc beside its own is for cbcs itself.
+        """
+        paired = {label for label, scheme in map(label_and_scheme, beside) if scheme}
+        asked: dict[Scheme, dict[Kid, str]] = {}
+        for kept in labels:
+            label, scheme = label_and_scheme(kept)
+            asked.setdefault(scheme or ("cbcs" if label in paired else self._scheme), {})[fresh_kid()] = kept
+        answers = [self._answered(title_id, scheme, names) for scheme, names in sorted(asked.items())]
+        keys = tuple(key for answer in answers for key in answer.keys)
+        return Delivery(keys, "speke", tuple(signal for answer in answers for signal in answer.signals))
+
+    def _answered(self, title_id: str, scheme: Scheme, names: Mapping[Kid, str]) -> Delivery:
+        """Keys for one scheme, under the labels that ``names`` has for their KIDs."""
+        wanted = tuple(CpixKey(kid, label_and_scheme(kept)[0], scheme=scheme) for kid, kept in names.items())
+        found = delivered(self._client.keys_for(Cpix(title_id, wanted)), "speke")
+        _log.info("keys.delivered", title=title_id, scheme=scheme, keys=len(found.keys), signals=len(found.signals))
+        return replace(found, keys=tuple(key.model_copy(update={"label": names[key.kid]}) for key in found.keys))

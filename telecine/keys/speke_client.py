@@ -63,7 +63,9 @@ class SpekeClient:
         Tried again on 5xx and on transport errors, then raises Unavailable. Raises KeysRefused on any other status and
         on an answer that is not what was asked for.
         """
-        body = key_request(wanted, self._server.systems, self._server.recipient)
+        ctr = all(key.scheme == "cenc" for key in wanted.keys)
+        systems = tuple(one for one in self._server.systems if one != "fairplay" or not ctr)  # which opens cbcs alone
+        body = key_request(wanted, systems, self._server.recipient)
         for attempt in stamina.retry_context(on=Unavailable, attempts=_ATTEMPTS, wait_max=_LONGEST_WAIT_S):
             with attempt:
                 content = self._answer(body)
@@ -123,6 +125,9 @@ def _faults(found: Cpix, wanted: Cpix, *, encrypted: bool) -> list[str]:
         faults.append(
             f"its {len(there)} keys are not the {len(asked)} that were asked for, by KID and intendedTrackType"
         )
+    schemes = {key.kid: key.scheme for key in wanted.keys}
+    if any(key.scheme not in {None, schemes.get(key.kid, key.scheme)} for key in found.keys):
+        faults.append("a key is for another commonEncryptionScheme")
     if any(key.key is None for key in found.keys):
         faults.append("a key has no value")
     if encrypted and not found.encrypted:

@@ -83,8 +83,11 @@ class Vendor:
                 key.set("explicitIV", base64.b64encode(self.key_of("iv", key.get("kid"))).decode())
             secret = etree.SubElement(etree.SubElement(key, f"{{{CPIX}}}Data"), f"{{{PSKC}}}Secret")
             box.put(secret, self.key_of(root.get("contentId"), key.get("kid")))
+        schemes = {key.get("kid"): key.get("commonEncryptionScheme") for key in keys}
         for system in root.findall("cpix:DRMSystemList/cpix:DRMSystem", NS):
-            fill_system(system)
+            scheme = schemes[system.get("kid")]
+            demand(scheme == "cbcs" or UUID(system.get("systemId")) != FAIRPLAY, "FairPlay opens cbcs alone")
+            fill_system(system, "SAMPLE-AES" if scheme == "cbcs" else "SAMPLE-AES-CTR")
         return root
 
 
@@ -131,7 +134,7 @@ def cipher_value(element, algorithm: str, value: bytes) -> None:
     etree.SubElement(data, f"{{{ENC}}}CipherValue").text = base64.b64encode(value).decode()
 
 
-def fill_system(system) -> None:
+def fill_system(system, method: str) -> None:
     """Every empty element gets what it asks for."""
     kid, system_id = UUID(system.get("kid")), UUID(system.get("systemId"))
     told = playready_object(kid) if system_id == PLAYREADY else b"\x12\x10" + kid.bytes
@@ -146,7 +149,7 @@ def fill_system(system) -> None:
             content = content.encode()
         else:
             tag = "SESSION-KEY" if element.get("playlist") == "master" else "KEY"
-            content = f"#EXT-X-{tag}:METHOD=SAMPLE-AES,{key_line(system_id, kid, told)}".encode()
+            content = f"#EXT-X-{tag}:METHOD={method},{key_line(system_id, kid, told)}".encode()
         element.text = base64.b64encode(content).decode()
 
 

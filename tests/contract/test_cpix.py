@@ -216,7 +216,8 @@ class Place:
 def test_keys_survive_export_import_and_export(tmp_path, encrypted):
     certificate, private = identity().write(tmp_path)
     one, two = Place(tmp_path / "one"), Place(tmp_path / "two")
-    one.keys.assign("bunny", LABELS)
+    kept = (*LABELS, "AUDIO-cenc", "SD-cenc")
+    one.keys.assign("bunny", kept)
     one.keys.rekey("bunny")
     first, second = tmp_path / "first.xml", tmp_path / "second.xml"
     to_us = ["--recipient", certificate] if encrypted else []
@@ -231,7 +232,10 @@ def test_keys_survive_export_import_and_export(tmp_path, encrypted):
     assert {path.stat().st_mode & 0o777 for path in (first, second)} == {0o600}
     assert {record.origin for record in two.keys.records("bunny")} == {"imported"}
     told += two.telecine("import", first, *opening) + two.telecine("list", "bunny")
-    assert len(two.keys.records("bunny")) == len(LABELS), "importing again changes nothing"
+    assert len(two.keys.records("bunny")) == len(kept), "importing again changes nothing"
+    told_of = {(key.label, key.scheme) for key in read_cpix(first.read_bytes(), key).keys}
+    assert told_of >= {("SD", "cbcs"), ("SD", "cenc"), ("AUDIO", "cbcs"), ("AUDIO", "cenc"), ("HD", None)}
+    assert len(told_of) == len(kept)
     for made in one.current():
         assert made.kid in told
         assert made.key.get_secret_value().hex() not in told

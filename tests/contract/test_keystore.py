@@ -77,6 +77,17 @@ def test_every_title_and_label_has_a_key_of_its_own(keys):
     assert {len(key.iv.get_secret_value()) for key in made} == {16}
 
 
+def test_a_label_of_a_second_set_has_a_key_of_its_own(keys):
+    alone = keys.assign("bunny", ["AUDIO", "SD"])
+    both = keys.assign("bunny", ["AUDIO", "AUDIO-cenc", "SD", "SD-cenc"])
+    assert {label: both.kids[label] for label in ("AUDIO", "SD")} == alone.kids
+    assert len(set(both.kids.values())) == 4
+    assert {key.label for key in keys.keys(both)} == set(both.kids)
+    after = keys.rekey("bunny")
+    assert after.kids.keys() == both.kids.keys()
+    assert not set(after.kids.values()) & set(both.kids.values())
+
+
 def test_racing_assignments_agree(opened):
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda _: opened().assign("bunny", ["AUDIO", "HD", "SD"]), range(12)))

@@ -57,6 +57,35 @@ def test_the_keys_are_the_vendors(vendor, encrypted):
     assert len(vendor.requests) == 1, "one request for all labels"
 
 
+def test_keys_of_two_sets_are_asked_for_in_a_request_for_each_scheme(vendor):
+    keys = speke_store(MemoryStore(), vendor)
+    assignment = keys.assign("bunny", ["AUDIO", "AUDIO-cenc", "SD", "SD-cenc"])
+    asked = {}
+    for body in vendor.requests:
+        root = etree.fromstring(body)
+        (scheme,) = {key.get("commonEncryptionScheme") for key in root.iterfind(".//cpix:ContentKey", NS)}
+        for rule in root.iterfind(".//cpix:ContentKeyUsageRule", NS):
+            asked[rule.get("intendedTrackType"), scheme] = UUID(rule.get("kid")).hex
+    kids = assignment.kids
+    assert asked == {
+        ("AUDIO", "cbcs"): kids["AUDIO"], ("AUDIO", "cenc"): kids["AUDIO-cenc"],
+        ("SD", "cbcs"): kids["SD"], ("SD", "cenc"): kids["SD-cenc"],
+    }  # fmt: skip
+    for key in keys.keys(assignment):
+        assert key.key.get_secret_value() == vendor.key_of("bunny", key.kid)
+    assert {signal.kid for signal in keys.signals(assignment)} == set(kids.values())
+
+
+def test_a_key_for_another_scheme_is_refused(vendor):
+    def spoil(root):
+        for key in root.iterfind(".//cpix:ContentKey", NS):
+            key.set("commonEncryptionScheme", "cenc")
+
+    vendor.spoil = spoil
+    with pytest.raises(KeysRefused, match="another commonEncryptionScheme"):
+        speke_store(MemoryStore(), vendor).assign("bunny", ["SD"])
+
+
 def test_a_vendor_without_explicit_ivs_leaves_them_to_us(vendor):
     vendor.with_iv = False
     keys = speke_store(MemoryStore(), vendor)

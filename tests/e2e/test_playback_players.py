@@ -23,6 +23,7 @@ from packagers.work import package
 from playback.entitlements import Entitlement
 from playback.tokens import user_token
 from telecine.keystore import SealedKeyStore, load_or_create_master_key
+from telecine.protection import KeyAssignment, further_label
 from telecine.publication import Edge, Pointer
 from telecine.registry.repository import Registry
 from telecine.settings import Settings
@@ -36,6 +37,7 @@ from tests.media.players import FLAGS, LIBRARIES, full_bench, full_request
 pytestmark = [pytest.mark.media, pytest.mark.server]
 
 TOKEN_KEY = SecretStr("e2e-" + "k" * 40)
+TITLE = "card"
 SCHEMES = ["cbcs", "cenc"]
 PAIRS = [("shaka", "dash"), ("shaka", "hls"), ("hls.js", "hls"), ("dash.js", "dash")]
 REFUSALS = [("hls.js", "dash", "manifestParsingError"), ("dash.js", "hls", "10")]
@@ -46,7 +48,7 @@ TRICK_TRACKS = {"shaka": None, "hls.js": 1, "dash.js": 0}
 
 @dataclass(frozen=True)
 class Stand:
-    """A running service that has one title live in each scheme."""
+    """A running service that has one title live, with a set of each scheme."""
 
     url: str
 
@@ -54,7 +56,7 @@ class Stand:
     def session(self, scheme: str, entitlement: Entitlement | None = None) -> Iterator[dict]:
         """A session as the service opened it, ended when done with."""
         token = user_token("ada", TOKEN_KEY, 600, entitlement)
-        asked = {"title": f"card-{scheme}", "device": "web"}
+        asked = {"title": TITLE, "device": "web"} | ({} if scheme == "cbcs" else {"scheme": scheme})
         answer = httpx.post(f"{self.url}/v1/sessions", json=asked, headers={"Authorization": f"Bearer {token}"})
         assert answer.status_code == httpx.codes.CREATED, answer.text
         opened = answer.json()
@@ -95,8 +97,7 @@ def stand(tmp_path_factory):
     settings = Settings(data_dir=data, token_key=TOKEN_KEY, playback_url=f"http://localhost:{free_port()}")
     registry = Registry(settings.registry_url)
     registry.migrate()
-    for scheme in SCHEMES:
-        _publish(settings, registry, scheme, root, tmp_path_factory.mktemp(scheme))
+    _publish(settings, registry, root, tmp_path_factory.mktemp("work"))
     with static_edge(root) as edge, redis_server(data) as redis_url:
         port = edge.server_port
         told = Edge(name="edge-a", base_url=f"http://edge-a.localhost:{port}", agent_url="http://127.0.0.1:9")
@@ -104,35 +105,38 @@ def stand(tmp_path_factory):
             yield Stand(settings.playback_url)
 
 
-def _publish(settings: Settings, registry: Registry, scheme: str, root: Path, work: Path) -> None:
+def _publish(settings: Settings, registry: Registry, root: Path, work: Path) -> None:
     """A title of two languages, subtitles, thumbnails and tracks of key frames, live under ``root``."""
-    title = f"card-{scheme}"
-    bench = full_bench(work, scheme)
+    bench = full_bench(work, "both")
     keys = SealedKeyStore(LocalStore(settings.data_dir / "keys"), load_or_create_master_key(settings.kek_file))
-    assignment = keys.assign(title, sorted({one.label for one in bench.renditions.renditions}))
+    labels = sorted({one.label for one in bench.renditions.renditions})
+    further = keys.assign(TITLE, [further_label(label) for label in labels]).kids
     asked = full_request(bench).model_copy(
         update={
-            "title_id": title,
-            "keys": assignment,
+            "title_id": TITLE,
+            "keys": keys.assign(TITLE, labels),
+            "further_keys": KeyAssignment(title_id=TITLE, kids={one: further[further_label(one)] for one in labels}),
             "licence_url": f"{settings.playback_url}/v1/licenses/clearkey",
         }
     )
     made = package(asked, keys, bench.store, bench.work_dir)
     for entry in made.inventory.entries:
-        file = root / "p" / title / made.version / entry.path
+        file = root / "p" / TITLE / made.version / entry.path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(bench.store.get_bytes(made.prefix + entry.path)[0])
-    registry.submit(SubmitRequest(master_uri="file:///master.mov", title_id=title, name=title), None)
+    registry.submit(SubmitRequest(master_uri="file:///master.mov", title_id=TITLE, name=TITLE), None)
     pointer = Pointer(
-        title_id=title,
+        title_id=TITLE,
         seq=1,
         version=made.version,
         dash_path="manifest.mpd",
         hls_path="master.m3u8",
-        kids=assignment.kids,
+        kids=made.keys.kids,
         live_at=datetime.now(UTC),
+        scheme=made.scheme,
+        further=made.further,
     )
-    registry.set_live(title, pointer)
+    registry.set_live(TITLE, pointer)
 
 
 @contextmanager
@@ -197,6 +201,8 @@ def test_a_player_plays_a_session_of_the_service(stand, open_page, player, form,
         seen = viewer.until(lambda seen: seen["t"] >= 4.5)
     assert_decrypted(seen)
     assert seen["width"] in {320, 640}
+    assert session["scheme"] == scheme
+    assert viewer.asked("/cenc/video/") == (scheme == "cenc")
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -249,3 +255,34 @@ def test_a_player_says_that_the_other_manifest_is_not_its_own(stand, open_page, 
             assert time.monotonic() < deadline, seen
             viewer.page.wait_for_timeout(100)
     assert (seen["failed"], seen["frames"]) == (reason, 0)
+
+
+TAKES_NO_CBCS = """
+const asked = navigator.requestMediaKeySystemAccess.bind(navigator);
+navigator.requestMediaKeySystemAccess = (system, configurations) =>
+  JSON.stringify(configurations).includes("cbcs") ? Promise.reject(new Error("no")) : asked(system, configurations);
+"""
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_the_player_page_asks_for_the_set_that_its_browser_decrypts(stand, chromium, scheme):
+    """The browser of the second run takes no cbcs: its answers to the page say so."""
+    if not LIBRARIES["shaka"].is_file():
+        pytest.skip("shaka-player is not installed: run 'make install'")
+    token = user_token("ada", TOKEN_KEY, 600)
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium, args=FLAGS)
+        viewer = Viewer(browser.new_page())
+        if scheme == "cenc":
+            viewer.page.add_init_script(TAKES_NO_CBCS)
+        viewer.page.on("request", lambda request: viewer.requests.append(request.url))
+        viewer.page.goto(f"{stand.url}/player/{TITLE}#token={token}")
+        deadline = time.monotonic() + 30
+        while viewer.page.evaluate("document.getElementById('video').currentTime") < 0.5:
+            assert viewer.page.evaluate("window.telecine.error") is None
+            assert time.monotonic() < deadline
+            viewer.page.wait_for_timeout(100)
+        browser.close()
+    pictures = [one for one in viewer.requests if "/video/" in one and one.endswith(".m4s")]
+    assert pictures
+    assert all(("/cenc/video/" in one) == (scheme == "cenc") for one in pictures)

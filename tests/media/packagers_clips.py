@@ -18,6 +18,7 @@ from packagers.work import PackageRequest
 from profiles.models import PackagingProfile
 from telecine.keystore import SealedKeyStore
 from telecine.media import FrameRate
+from telecine.protection import KeyAssignment, further_label
 from telecine.rendition import Rendition, RenditionSet
 from telecine.storage.keys import sha256_of_file
 from telecine.storage.local import LocalStore
@@ -93,10 +94,16 @@ class Bench:
             keys=self.keys.assign(TITLE, labels),
             licence_url=LICENCE_URL,
             licences=LICENCES,
+            further_keys=self._further(labels) if scheme == "both" else None,
         )
 
+    def _further(self, labels) -> KeyAssignment:
+        given = self.keys.assign(TITLE, [further_label(label) for label in labels])
+        return KeyAssignment(title_id=TITLE, kids={label: given.kids[further_label(label)] for label in labels})
+
     def content_keys(self):
-        return self.keys.keys(self.request.keys)
+        further = self.request.further_keys
+        return (*self.keys.keys(self.request.keys), *(self.keys.keys(further) if further else ()))
 
     def secrets(self) -> dict[str, bytes]:
         """Every key of the package by its KID."""

@@ -16,6 +16,7 @@ import pytest
 from telecine.keys.master import MasterKeyFile
 from telecine.keys.opening import open_sealed_keys
 from telecine.keys.sealing import SealedTitle, open_data_key
+from telecine.protection import further_label
 from telecine.settings import Settings
 from telecine.storage.local import LocalStore
 from telecine.tools import tool_path
@@ -41,7 +42,9 @@ audio:
   - {name: stereo, codec: aac, channels: 2, bitrate_bps: 64000}
 packaging: {scheme: cbcs}
 """
+BOTH = PROFILE.replace("name: tiny", "name: both").replace("scheme: cbcs", "scheme: both")
 LABELS = {"AUDIO", "PREMIUM", "SD"}
+OF_BOTH_SETS = LABELS | {further_label(label) for label in LABELS}
 
 
 @dataclass
@@ -89,6 +92,7 @@ def telecine(folder: Path, *words: str, **environment: str) -> Run:
     for name in ("home", "tmp", "catalogue"):
         (folder / name).mkdir(exist_ok=True)
     (folder / "catalogue" / "tiny.yaml").write_text(PROFILE)
+    (folder / "catalogue" / "both.yaml").write_text(BOTH)
     settled = {
         "HOME": str(folder / "home"),
         "TMPDIR": str(folder / "tmp"),
@@ -104,10 +108,10 @@ def telecine(folder: Path, *words: str, **environment: str) -> Run:
     return Run(folder, done.returncode, watched)
 
 
-def make(folder: Path, **environment: str) -> Run:
+def make(folder: Path, profile: str = "tiny", **environment: str) -> Run:
     tone = ["-f", "lavfi", "-i", "sine=440:d=2"]
     numbered_clip(folder / "clip.mp4", seconds="2", sound=tone)
-    return telecine(folder, "make", "clip.mp4", "out", "--profile", "tiny", "--title", "clip", **environment)
+    return telecine(folder, "make", "clip.mp4", "out", "--profile", profile, "--title", "clip", **environment)
 
 
 def tool(folder: Path, text: str) -> str:
@@ -131,14 +135,20 @@ def test_making_a_title_leaves_no_key_behind(tmp_path, provider):
                 "TELECINE_SPEKE_CERTIFICATE_FILE": str(certificate),
                 "TELECINE_SPEKE_PRIVATE_KEY_FILE": str(private_key),
             }
-        run = make(tmp_path, **environment)
+        run = make(tmp_path, "both", **environment)
     assert run.status == 0, run.said
-    assert (tmp_path / "out" / "package" / "manifest.mpd").exists()
-    assert {name for name in run.secrets() if name.startswith("key ")} == {f"key {label}" for label in LABELS}
+    assert (tmp_path / "out" / "package" / "cenc" / "manifest.mpd").exists()
+    assert {name for name in run.secrets() if name.startswith("key ")} == {f"key {label}" for label in OF_BOTH_SETS}
     packagers = [name for name in run.watched.programs() if name.startswith("packager")]
     assert packagers, "the packager was not seen, so nothing is proven"
     assert any(name.startswith("ffmpeg") for name in run.watched.programs())
     assert run.found() == {}
+    verified = telecine(tmp_path, "verify", "out/package/cenc/manifest.mpd")
+    assert verified.status == 0, verified.said
+    verified = telecine(tmp_path, "verify", "out")
+    assert verified.status == 0, verified.said
+    assert all(f"cenc/{name}" in verified.said for name in ("small", "premium", "stereo")), verified.said
+    assert verified.found() == {}
 
 
 def test_the_search_sees_what_a_careless_tool_shows(tmp_path):

@@ -32,9 +32,10 @@ pytestmark = [pytest.mark.media, pytest.mark.server]
 
 
 @pytest.fixture
-def installation(tmp_path):
+def installation(request, tmp_path):
     """A title on an edge, live in a real registry, its keys with a real playback service on a port."""
-    bench = Bench(tmp_path / "bench", sound=("stereo",), pictures=("180p",))
+    scheme = getattr(request, "param", "cbcs")
+    bench = Bench(tmp_path / "bench", scheme=scheme, sound=("stereo",), pictures=("180p",))
     made = package(bench.request, bench.keys, bench.store, bench.work_dir)
     root = tmp_path / "edge" / "p" / TITLE / made.version
     for entry in made.inventory.entries:
@@ -59,7 +60,7 @@ def installation(tmp_path):
         registry.submit(SubmitRequest(master_uri="file:///m.mp4", title_id=TITLE, name="A card"), "run")
         live = Pointer(
             title_id=TITLE, seq=1, version=made.version, dash_path=made.dash_path, hls_path=made.hls_path,
-            kids=made.keys.kids, live_at=datetime.now(UTC),
+            kids=made.keys.kids, live_at=datetime.now(UTC), scheme=made.scheme, further=made.further,
         )  # fmt: skip
         registry.set_live(TITLE, live)
         sessions = MemorySessions(time.time)
@@ -80,12 +81,14 @@ def installation(tmp_path):
         thread.join(timeout=10)
 
 
-def test_a_live_title_is_opened_by_the_running_licence_service(installation):
+@pytest.mark.parametrize(("installation", "sets"), [("cbcs", 1), ("both", 2)], indirect=["installation"])
+def test_a_live_title_is_opened_by_the_running_licence_service(installation, sets):
     settings, _, sessions = installation
     report = verify_any(Asked(TITLE), settings)
     assert [fault.sentence for fault in report.rejections] == []
     assert all(track.decoded for track in report.tracks)
-    assert len(report.granted) == 2
+    assert (len(report.manifests), len(report.tracks), len(report.granted)) == (2 * sets,) * 3
+    assert len({track.name for track in report.tracks}) == len(report.tracks)
     assert sessions.kept == {}, "a proof takes no viewer's place"
 
 
@@ -97,6 +100,17 @@ def test_what_an_edge_serves_is_held_to_the_inventory(installation):
     path.write_bytes(bytes(held))
     told = [one for one in verify_any(Asked(TITLE), settings).rejections if one.clause == "Telecine inventory"]
     assert [one.where.rpartition("/p/")[2] for one in told] == [f"{TITLE}/{root.name}/video/180p/2.m4s"]
+
+
+def test_a_manifest_that_leads_out_of_its_version_is_a_breach(installation):
+    settings, root, _ = installation
+    elsewhere = root.parent / "v0"
+    elsewhere.mkdir()
+    (root / "video/180p/init.mp4").rename(elsewhere / "init.mp4")
+    path = root / "manifest.mpd"
+    path.write_text(path.read_text().replace('"video/180p/init.mp4"', '"../v0/init.mp4"'))
+    told = [one for one in verify_any(Asked(TITLE), settings).rejections if one.clause == "Telecine inventory"]
+    assert f"{TITLE}/v0/init.mp4" in {one.where.rpartition("/p/")[2] for one in told}
 
 
 def test_a_refusing_service_is_a_breach(installation):

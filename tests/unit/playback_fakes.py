@@ -13,7 +13,7 @@ from playback.titles import ListedTitle
 from playback.tokens import Tokens, UserClaims
 from telecine.errors import NotFound, Unavailable
 from telecine.protection import ContentKey
-from telecine.publication import Edge, Pointer
+from telecine.publication import Edge, Pointer, ProtectedSet
 from telecine.registry.audit import LicenceRecord
 from telecine.settings import Settings
 
@@ -25,6 +25,17 @@ EDGES = (
     Edge(name="edge-a", base_url="http://edge-a.localhost:8601", agent_url="http://127.0.0.1:8611"),
     Edge(name="edge-b", base_url="http://edge-b.localhost:8602", agent_url="http://127.0.0.1:8612"),
 )
+
+
+CENC_KIDS = {"AUDIO": "1" * 32, "SD": "2" * 32, "HD": "3" * 32}
+
+
+def pointer_of_both(title_id: str) -> Pointer:
+    """As ``pointer``, with a second set of segments under keys of its own."""
+    second = ProtectedSet(
+        scheme="cenc", folder="cenc/", dash_path="cenc/manifest.mpd", hls_path="cenc/master.m3u8", kids=CENC_KIDS
+    )
+    return pointer(title_id).model_copy(update={"scheme": "cbcs", "further": (second,)})
 
 
 def pointer(title_id: str, kids: dict[str, str] = KIDS) -> Pointer:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packagers.plan import PackageRequest, plan_package
+from packagers.plan import PackageRequest, further_plans, plan_package
 from profiles.models import PackagingProfile
 from telecine.document import digest_of
 from telecine.errors import PackageRejected
@@ -143,3 +143,39 @@ def test_all_reasons_are_told_at_once():
     with pytest.raises(PackageRejected) as caught:
         plan_package(request(sound("Stereo", 2), licence_url="", segment=1), "v1")
     assert len(caught.value.reasons) == 4
+
+
+FURTHER = KeyAssignment(title_id="film", kids={"AUDIO": "1" * 32, "SD": "2" * 32, "HD": "3" * 32})
+
+
+def test_both_schemes_are_two_plans_of_one_version():
+    asked = request(*FULL, profile=PackagingProfile(scheme="both"), further_keys=FURTHER)
+    plan = plan_package(asked, "v1")
+    (second,) = further_plans(plan)
+    assert (plan.scheme, plan.folder, plan.keys.kids, plan.systems[-1]) == ("cbcs", "", KIDS, "fairplay")
+    assert (second.scheme, second.folder, second.keys.kids) == ("cenc", "cenc/", FURTHER.kids)
+    assert "fairplay" not in second.systems
+    assert (second.version, second.prefix, second.streams) == (plan.version, plan.prefix, plan.streams)
+    rekeyed = asked.model_copy(
+        update={"further_keys": KeyAssignment(title_id="film", kids={**FURTHER.kids, "HD": "4" * 32})}
+    )
+    assert plan_package(rekeyed, "v1").version != plan.version
+    assert further_plans(plan_package(request(*FULL), "v1")) == ()
+
+
+@pytest.mark.parametrize(
+    ("further", "told"),
+    [
+        (None, "no key of the second set for label HD"),
+        ({**FURTHER.kids, "SD": KIDS["SD"]}, f"KID {KIDS['SD']} is of both sets"),
+    ],
+)
+def test_the_second_set_has_keys_of_its_own(further, told):
+    keys = KeyAssignment(title_id="film", kids=further) if further else None
+    with pytest.raises(PackageRejected, match=told):
+        plan_package(request(*FULL, profile=PackagingProfile(scheme="both"), further_keys=keys), "v1")
+
+
+def test_both_schemes_need_a_system_for_each():
+    with pytest.raises(ValueError, match="FairPlay opens scheme cbcs only"):
+        PackagingProfile(scheme="both", drm=("fairplay",))

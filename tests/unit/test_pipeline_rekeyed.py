@@ -7,7 +7,7 @@ from pydantic import SecretBytes
 
 from pipeline.submission import is_rekeyed
 from telecine.keystore import SealedKeyStore
-from telecine.publication import Pointer
+from telecine.publication import Pointer, ProtectedSet
 from telecine.registry.records import Stage, TitleRecord
 from telecine.storage.memory import MemoryStore
 from telecine.title import Priority
@@ -15,10 +15,12 @@ from telecine.title import Priority
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def record(kids: dict[str, str] | None) -> TitleRecord:
+def record(kids: dict[str, str] | None, further: tuple[ProtectedSet, ...] = ()) -> TitleRecord:
     live = None
     if kids is not None:
-        live = Pointer(title_id="bunny", seq=1, version="v1", dash_path="m", hls_path="h", kids=kids, live_at=NOW)
+        live = Pointer(
+            title_id="bunny", seq=1, version="v1", dash_path="m", hls_path="h", kids=kids, live_at=NOW, further=further
+        )
     return TitleRecord(
         title_id="bunny", name="Bunny", profile="standard", priority=Priority.NORMAL, launch_at=None,
         master_uri="file:///bunny.mov", master_sha256=None, stage=Stage.LIVE, problem=None, run_id=None, live=live,
@@ -37,6 +39,14 @@ def test_a_title_is_re_keyed_until_its_new_keys_are_live(keys):
     after = keys.rekey("bunny")
     assert is_rekeyed(record(before.kids), keys.records("bunny"))
     assert not is_rekeyed(record(after.kids), keys.records("bunny"))
+
+
+def test_new_keys_of_the_second_set_alone_make_a_title_re_keyed(keys):
+    kids = keys.assign("bunny", ["SD", "SD-cenc"]).kids
+    second = ProtectedSet(scheme="cenc", dash_path="m", hls_path="h", kids={"SD": kids["SD-cenc"]})
+    assert not is_rekeyed(record({"SD": kids["SD"]}, (second,)), keys.records("bunny"))
+    other = second.model_copy(update={"kids": {"SD": "f" * 32}})
+    assert is_rekeyed(record({"SD": kids["SD"]}, (other,)), keys.records("bunny"))
 
 
 def test_keys_of_labels_that_are_not_live_change_nothing(keys):

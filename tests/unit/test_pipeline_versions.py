@@ -115,7 +115,7 @@ def package(place, version, kid="a" * 32) -> Package:
         "video/480p/init.mp4": ("init", b"init"),
         "video/480p/1.m4s": ("segment", version.encode()),
         "master.m3u8": ("manifest", b"#EXTM3U"),
-        "manifest.mpd": ("manifest", f'<MPD cenc:default_KID="{dashed}"/>'.encode()),
+        "manifest.mpd": ("manifest", f'<MPD value="cbcs" cenc:default_KID="{dashed}"/>'.encode()),
     }
     entries = []
     for path, (role, content) in contents.items():
