@@ -1,5 +1,6 @@
 """Fixtures every kind of test may use."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -24,6 +25,14 @@ CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrom
 def pytest_addoption(parser):
     rounds = "run only tests that may run beside others (beside), or only the others (alone); `make test` runs both"
     parser.addoption("--round", choices=("beside", "alone"), help=rounds)
+    parser.addoption("--tally", type=Path, help="file to which how many tests ended how is written, as JSON")
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    path = config.getoption("tally")
+    if path is not None:
+        ended = ("failed", "passed", "skipped", "xfailed", "xpassed", "error")
+        path.write_text(json.dumps({name: len(terminalreporter.stats.get(name, ())) for name in ended}))
 
 
 def pytest_collection_modifyitems(config, items):

@@ -122,7 +122,9 @@ def test_a_question_is_decided_on_the_board(open_as, stand):
     row(page, "tin-drum").locator("[data-does=answer]").click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("Black from 0:05 to 0:09")
-    expect(dialog.get_by_role("link")).to_have_attribute("href", "/evidence/tin-drum/v1.html")  # no other address is one
+    expect(dialog.get_by_role("link")).to_have_attribute(
+        "href", "/evidence/tin-drum/v1.html"
+    )  # no other address is one
     expect(dialog).to_contain_text("[elsewhere](//example.net/x) <b>no markup</b>")
     dialog.get_by_label("Approve").check()
     dialog.get_by_label("Why").fill("it is meant")
