@@ -58,7 +58,8 @@ def signed_in(stack, chromium):
             page.locator("input[name=username]").fill(user)
             page.locator("input[name=password]").fill(password(stack, user))
             page.locator("button[type=submit]").click()
-            page.wait_for_url(f"{stack.settings.airflow_url}/**")
+            # the login page sends on more than once; an entry of the menu is there when it is through
+            page.get_by_role("link", name="Releases", exact=True).wait_for()
             return page
 
         yield as_user

@@ -265,24 +265,22 @@ navigator.requestMediaKeySystemAccess = (system, configurations) =>
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_the_player_page_asks_for_the_set_that_its_browser_decrypts(stand, chromium, scheme):
+def test_the_player_page_asks_for_the_set_that_its_browser_decrypts(stand, browser, scheme):
     """The browser of the second run takes no cbcs: its answers to the page say so."""
     if not LIBRARIES["shaka"].is_file():
         pytest.skip("shaka-player is not installed: run 'make install'")
     token = user_token("ada", TOKEN_KEY, 600)
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium, args=FLAGS)
-        viewer = Viewer(browser.new_page())
-        if scheme == "cenc":
-            viewer.page.add_init_script(TAKES_NO_CBCS)
-        viewer.page.on("request", lambda request: viewer.requests.append(request.url))
-        viewer.page.goto(f"{stand.url}/player/{TITLE}#token={token}")
-        deadline = time.monotonic() + 30
-        while viewer.page.evaluate("document.getElementById('video').currentTime") < 0.5:
-            assert viewer.page.evaluate("window.telecine.error") is None
-            assert time.monotonic() < deadline
-            viewer.page.wait_for_timeout(100)
-        browser.close()
+    viewer = Viewer(browser.new_page())
+    if scheme == "cenc":
+        viewer.page.add_init_script(TAKES_NO_CBCS)
+    viewer.page.on("request", lambda request: viewer.requests.append(request.url))
+    viewer.page.goto(f"{stand.url}/player/{TITLE}#token={token}")
+    deadline = time.monotonic() + 30
+    while viewer.page.evaluate("document.getElementById('video').currentTime") < 0.5:
+        assert viewer.page.evaluate("window.telecine.error") is None
+        assert time.monotonic() < deadline
+        viewer.page.wait_for_timeout(100)
+    viewer.page.close()
     pictures = [one for one in viewer.requests if "/video/" in one and one.endswith(".m4s")]
     assert pictures
     assert all(("/cenc/video/" in one) == (scheme == "cenc") for one in pictures)
