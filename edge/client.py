@@ -15,6 +15,7 @@ from telecine.errors import (
     TelecineError,
     Unavailable,
 )
+from telecine.loopback import reached
 from telecine.publication import Edge, FillReceipt, Pointer, Publication
 
 __all__ = ["await_pointer", "drop_version", "fill_edge", "held_by", "pointer_at"]
@@ -75,11 +76,10 @@ def drop_version(edge: Edge, title_id: str, version: str, token: SecretStr) -> i
 def pointer_at(edge: Edge, title_id: str) -> Pointer | None:
     """What viewers of this edge get now; None where the title is not live. Raises Unavailable."""
     url = httpx.URL(f"{edge.base_url.rstrip('/')}/t/{title_id}/current.json")
-    # browsers know *.localhost, resolvers need not
-    reached = url.copy_with(host="127.0.0.1") if url.host.endswith(".localhost") else url
+    at, headers = reached(url)
     try:
-        with httpx.Client(timeout=10, verify=url.scheme == "https", trust_env=not _is_local(str(reached))) as client:
-            answer = client.get(reached, headers={"Host": url.netloc.decode()})
+        with httpx.Client(timeout=10, verify=url.scheme == "https", trust_env=not _is_local(str(at))) as client:
+            answer = client.get(at, headers=headers)
     except httpx.TransportError as error:
         message = f"Edge {edge.name} does not answer ({type(error).__name__})."
         raise Unavailable(message) from error

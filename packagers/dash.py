@@ -85,10 +85,6 @@ class Track:
         template = self.stream.segment_template
         return tuple(template.replace("$Number$", str(number)) for number in range(1, len(self.segments) + 1))
 
-    @property
-    def duration(self) -> Fraction:
-        return sum(self.segments, Fraction(0))
-
 
 def read_tracks(mpd: bytes, plan: PackagePlan, trick_mpd: bytes | None = None) -> tuple[Track, ...]:
     """Every stream as the packager's own MPDs describe it, in the plan's order. Raises PackageRejected."""

@@ -11,11 +11,20 @@ from packagers.signals import media_key_lines, own_session_lines
 from telecine.drm import KEY_FORMATS
 from telecine.errors import PackageRejected
 
-__all__ = ["CLEAR_KEY_FORMAT", "WIDEVINE_FORMAT", "attributes", "key_lines", "master_playlist", "rewrite_playlist"]
+__all__ = [
+    "CLEAR_KEY_FORMAT",
+    "WIDEVINE_FORMAT",
+    "attributes",
+    "key_lines",
+    "master_playlist",
+    "rewrite_playlist",
+    "target_duration_s",
+]
 
 CLEAR_KEY_FORMAT, WIDEVINE_FORMAT = KEY_FORMATS["clearkey"], KEY_FORMATS["widevine"]
 
 _VERSION = 6  # EXT-X-MAP in a playlist that is not I-frames only
+_TARGET = "#EXT-X-TARGETDURATION:"
 _KEY = "#EXT-X-KEY:"
 _ATTRIBUTE = re.compile(r'([A-Z0-9-]+)=("[^"]*"|[^",]*)')
 _LAYOUTS = {1: "Mono", 2: "Stereo", 6: "5.1", 8: "7.1"}
@@ -111,6 +120,11 @@ def extinf(duration: Fraction) -> str:
 def key_lines(playlist: str) -> tuple[str, ...]:
     """The key lines of a media playlist."""
     return tuple(line for line in playlist.splitlines() if line.startswith(_KEY))
+
+
+def target_duration_s(playlist: str) -> int:
+    """Of a media playlist, which must have one (RFC 8216bis, 4.4.3.1)."""
+    return int(playlist.partition(_TARGET)[2].split(maxsplit=1)[0])
 
 
 def _session_keys(keys: Iterable[str], given: Sequence[str]) -> list[str]:

@@ -39,7 +39,7 @@ __all__ = [
 DASH_PATH = "manifest.mpd"
 HLS_PATH = "master.m3u8"
 
-_RECIPE = 4
+_RECIPE = 5
 """Counts changes of flags and manifests: a new number makes every version new."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from packagers.accessories import TEXT_FOLDER, Extras
@@ -9,8 +10,9 @@ from packagers.accessories_dash import with_dash_accessories
 from packagers.accessories_hls import with_hls_accessories
 from packagers.accessories_work import write_accessories
 from packagers.dash import Track, read_tracks, rewrite_dash
-from packagers.hls import key_lines, master_playlist, rewrite_playlist
+from packagers.hls import key_lines, master_playlist, rewrite_playlist, target_duration_s
 from packagers.plan import DASH_PATH, HLS_PATH, PackagePlan
+from packagers.rates import average_bps, peak_bps
 from packagers.shaka import TRICK_DASH_PATH, output_folder, package_command, trick_command
 from packagers.tooling import run_tool
 from telecine.document import Document
@@ -67,16 +69,20 @@ def _write_manifests(plan: PackagePlan, package_dir: Path, extras: Extras) -> tu
     trick_mpd = (package_dir / TRICK_DASH_PATH).read_bytes() if plan.trick else None
     tracks = read_tracks(mpd, plan, trick_mpd)
     keys: list[str] = []
+    averages: dict[str, int] = {}
+    measured: list[Track] = []
     for track in tracks:
         path = package_dir / track.stream.playlist_path
         rewritten = rewrite_playlist(path.read_text(), track, plan)
         path.write_text(rewritten)
         keys += key_lines(rewritten)
-    averages = {track.stream.name: _average_bps(track, package_dir) for track in tracks}
+        sizes = [(package_dir / segment).stat().st_size for segment in track.segment_paths]
+        averages[track.stream.name] = average_bps(sizes, track.segments)
+        measured.append(replace(track, peak_bps=peak_bps(sizes, track.segments, target_duration_s(rewritten))))
     base, beside = ("../", ()) if plan.folder else ("", extras.paths)
     mpd = with_dash_accessories(rewrite_dash(mpd, plan, trick_mpd), extras, base)
     (package_dir / DASH_PATH).write_bytes(mpd)
-    master = with_hls_accessories(master_playlist(plan, tracks, averages, keys), extras, base)
+    master = with_hls_accessories(master_playlist(plan, measured, averages, keys), extras, base)
     (package_dir / HLS_PATH).write_text(master, encoding="utf-8")
     media = [path for track in tracks for path in (track.stream.init_path, *track.segment_paths)]
     return (*media, *beside, *(stream.playlist_path for stream in plan.streams), HLS_PATH, DASH_PATH)
@@ -88,11 +94,6 @@ def _restore_light(plan: PackagePlan, package_dir: Path) -> None:
         rendition, path = stream.rendition, package_dir / stream.init_path
         if rendition.mastering or rendition.light:
             path.write_bytes(with_light_boxes(path.read_bytes(), rendition.mastering, rendition.light))
-
-
-def _average_bps(track: Track, package_dir: Path) -> int:
-    size = sum((package_dir / path).stat().st_size for path in track.segment_paths)
-    return int(size * 8 / track.duration)
 
 
 def _store(

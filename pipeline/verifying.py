@@ -8,7 +8,7 @@ from typing import get_args
 from pydantic import SecretStr, ValidationError
 
 from encoders.documents import EncodePlan
-from origin.layout import INVENTORY_NAME
+from origin.layout import inventory_key
 from packagers.evidence.documents import EvidenceReport
 from packagers.evidence.inspect import Inspection, inspect_package
 from packagers.evidence.licence import LicenceSource, NoLicences, web_licences
@@ -150,7 +150,8 @@ def _of_title(asked: Asked, settings: Settings) -> Inspection:
     from pipeline.installation import open_installation  # noqa: PLC0415 - only titles need an installation
     from pipeline.release import title_report  # noqa: PLC0415
 
-    report = title_report(open_installation(settings), asked.what)
+    place = open_installation(settings)
+    report = title_report(place, asked.what)
     live = report.record.live
     if live is None or not settings.edges:
         message = f"The title {asked.what} is not live on any edge: there is no package to verify."
@@ -160,12 +161,12 @@ def _of_title(asked: Asked, settings: Settings) -> Inspection:
         licences: LicenceSource = web_licences(asked.licence_url, asked.token)
     else:
         licences = licences_of_live(live, settings)
-    source = WebSource()
-    inventory = Inventory.model_validate_json(source.get(Ref(f"{base}/{INVENTORY_NAME}")).content)
+    content, _ = place.origin.get_bytes(inventory_key(asked.what, live.version))  # edges show it to nobody
+    inventory = Inventory.model_validate_json(content)
     return Inspection(
         package=f"{asked.what} {live.version}",
         manifests=tuple(f"{base}/{path}" for found in live.sets for path in (found.dash_path, found.hls_path)),
-        source=source,
+        source=WebSource(),
         digests={f"{base}/{entry.path}": entry.sha256 for entry in inventory.entries},
         licences=licences,
         work_dir=settings.work_dir,

@@ -10,6 +10,7 @@ import httpx
 
 from packagers.evidence.offers import Ref
 from telecine.errors import NotFound, Unavailable
+from telecine.loopback import reached
 
 __all__ = ["Fetched", "FolderSource", "PackageSource", "WebSource", "folder_url"]
 
@@ -66,11 +67,11 @@ class WebSource:
         self._client = httpx.Client(headers=headers, timeout=_TIMEOUT_S, follow_redirects=True, transport=transport)
 
     def get(self, ref: Ref) -> Fetched:
-        headers = {}
-        if ref.span is not None:
-            headers["Range"] = f"bytes={ref.span[0]}-{sum(ref.span) - 1}"
         try:
-            answer = self._client.get(ref.url, headers=headers)
+            url, headers = reached(ref.url)
+            if ref.span is not None:
+                headers["Range"] = f"bytes={ref.span[0]}-{sum(ref.span) - 1}"
+            answer = self._client.get(url, headers=headers)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             message = f"{ref.url} did not answer: {type(error).__name__}."
             raise Unavailable(message) from error

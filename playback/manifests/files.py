@@ -5,6 +5,7 @@ from typing import Protocol
 import httpx
 
 from telecine.errors import Unavailable
+from telecine.loopback import reached
 
 __all__ = ["HttpFiles", "PublishedFiles"]
 
@@ -30,7 +31,7 @@ class HttpFiles:
         self._client = httpx.AsyncClient(timeout=_TIMEOUT, trust_env=False)
 
     async def read(self, address: str) -> bytes:
-        url, headers = _reached(httpx.URL(address))
+        url, headers = reached(address)
         try:
             answer = await self._client.get(url, headers=headers)
         except httpx.HTTPError as error:
@@ -43,10 +44,3 @@ class HttpFiles:
 
     async def close(self) -> None:
         await self._client.aclose()
-
-
-def _reached(url: httpx.URL) -> tuple[httpx.URL, dict[str, str]]:
-    """Names under ``localhost`` are this machine (RFC 6761, 6.3): browsers know, many a C library does not."""
-    if not url.host.endswith(".localhost"):
-        return url, {}
-    return url.copy_with(host="127.0.0.1"), {"Host": url.netloc.decode()}

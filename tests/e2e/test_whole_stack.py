@@ -72,6 +72,12 @@ def test_a_browser_plays_the_live_title_from_an_edge_in_hls(stack, live_title, c
     assert seen["facts"]["edge"] in {edge.name for edge in stack.settings.edges}
 
 
+def test_the_live_title_is_verified_as_its_edge_serves_it(stack, live_title):
+    done = stack.run("verify", "first")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert live_title["live"]["version"] in done.stdout + done.stderr
+
+
 def test_without_a_token_the_browser_plays_nothing_and_says_why(stack, live_title, chromium):
     seen = watch(f"{stack.settings.playback_url}/player/first", chromium)
     assert seen["state"] == "signed-out"

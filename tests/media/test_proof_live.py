@@ -3,6 +3,7 @@
 import sys
 import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,7 +11,9 @@ import pytest
 import uvicorn
 from pydantic import SecretStr
 
+from origin.layout import inventory_key
 from packagers.work import package
+from pipeline.installation import open_installation
 from pipeline.verifying import Asked, verify_any
 from playback.app import create_app
 from playback.manifests.files import HttpFiles
@@ -21,6 +24,7 @@ from telecine.publication import Edge, Pointer
 from telecine.registry.audit import RegistryAudit
 from telecine.registry.repository import Registry
 from telecine.settings import Settings
+from telecine.storage.local import LocalStore
 from telecine.title import SubmitRequest
 from tests.e2e.playback_stand import free_port, static_edge, wait_for_port
 from tests.unit.playback_fakes import MemorySessions
@@ -32,7 +36,7 @@ pytestmark = [pytest.mark.media, pytest.mark.server]
 
 
 @pytest.fixture
-def installation(request, tmp_path):
+def installation(request, tmp_path, monkeypatch):
     """A title on an edge, live in a real registry, its keys with a real playback service on a port."""
     scheme = getattr(request, "param", "cbcs")
     bench = Bench(tmp_path / "bench", scheme=scheme, sound=("stereo",), pictures=("180p",))
@@ -42,12 +46,16 @@ def installation(request, tmp_path):
         target = root / entry.path
         target.parent.mkdir(parents=True, exist_ok=True)
         bench.store.get_file(made.prefix + entry.path, target)
-    (root / "inventory.json").write_text(made.inventory.model_dump_json())
+    origin = LocalStore(tmp_path / "origin")
+    inventory = made.inventory.model_dump_json().encode()
+    origin.put_bytes(inventory_key(TITLE, made.version), inventory, content_type="application/json")
+    opened = open_installation
+    monkeypatch.setattr("pipeline.installation.open_installation", lambda told: replace(opened(told), origin=origin))
     port = free_port()
     with static_edge(tmp_path / "edge") as edge:
         settings = Settings(
             data_dir=tmp_path / "data",
-            s3_endpoint="http://127.0.0.1:9",  # nothing is read from there
+            s3_endpoint="http://127.0.0.1:9",  # its origin is a folder
             s3_access_key="none",
             s3_secret_key=SecretStr("none"),
             token_key=SecretStr("k" * 40),
