@@ -1,5 +1,6 @@
 """Text, thumbnails and chapters in HLS: RFC 8216bis, Apple's authoring specification, Roku's image playlists. Pure."""
 
+from collections.abc import Sequence
 from fractions import Fraction
 from itertools import repeat
 
@@ -12,7 +13,7 @@ from packagers.accessories import (
     TextStream,
     Tiles,
 )
-from packagers.hls import extinf
+from packagers.hls import extinf, target_line
 
 __all__ = ["text_playlist", "tiles_playlist", "with_hls_accessories"]
 
@@ -45,7 +46,7 @@ def text_playlist(stream: TextStream) -> str:
     grid = stream.grid
     durations = [Fraction(ticks, grid.timescale) for ticks in grid.ticks]
     lines = [_extinf(duration, f"{stream.track.name}/{n}.vtt") for n, duration in enumerate(durations, 1)]
-    return "\n".join([*_head(max(durations), 6), *lines, "#EXT-X-ENDLIST"]) + "\n"
+    return "\n".join([*_head(durations, 6), *lines, "#EXT-X-ENDLIST"]) + "\n"
 
 
 def tiles_playlist(tiles: Tiles) -> str:
@@ -57,14 +58,14 @@ def tiles_playlist(tiles: Tiles) -> str:
         f"#EXT-X-TILES:{layout}\n{_extinf(duration, path)}"
         for duration, path in zip(durations, tiles.sheet_paths, strict=True)
     ]
-    return "\n".join([*_head(max(durations), 7), "#EXT-X-IMAGES-ONLY", *lines, "#EXT-X-ENDLIST"]) + "\n"
+    return "\n".join([*_head(durations, 7), "#EXT-X-IMAGES-ONLY", *lines, "#EXT-X-ENDLIST"]) + "\n"
 
 
-def _head(longest: Fraction, version: int) -> list[str]:
+def _head(durations: Sequence[Fraction], version: int) -> list[str]:
     return [
         "#EXTM3U",
         f"#EXT-X-VERSION:{version}",
-        f"#EXT-X-TARGETDURATION:{-int(-longest // 1)}",
+        target_line(durations),
         "#EXT-X-MEDIA-SEQUENCE:0",
         "#EXT-X-PLAYLIST-TYPE:VOD",
     ]

@@ -1,5 +1,6 @@
 """Rewrites the packager's media playlists and writes the multivariant playlist (RFC 8216bis). Pure."""
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ __all__ = [
     "master_playlist",
     "rewrite_playlist",
     "target_duration_s",
+    "target_line",
 ]
 
 CLEAR_KEY_FORMAT, WIDEVINE_FORMAT = KEY_FORMATS["clearkey"], KEY_FORMATS["widevine"]
@@ -56,6 +58,7 @@ def rewrite_playlist(text: str, track: Track, plan: PackagePlan) -> str:
     Durations are exact to a microsecond (the packager rounds to milliseconds, which adds up over a film). The key lines
     of the plan's systems take the place of the packager's (the URI of its identity line is the KID, which shaka-player
     would take for the key). A track of key frames says so: each of its segments is one I-frame (RFC 8216bis, 4.4.3.6).
+    The target is the longest segment to the nearest second, one for sound and picture; the packager rounds it up.
     Raises PackageRejected when the playlist does not have the track's segments.
     """
     durations = iter(track.segments)
@@ -67,6 +70,8 @@ def rewrite_playlist(text: str, track: Track, plan: PackagePlan) -> str:
         elif line.startswith(_KEY) and not before.startswith(_KEY):
             given = attributes(line)
             written += media_key_lines(plan, kid, given["METHOD"], given.get("IV", ""))
+        elif line.startswith(_TARGET):
+            written.append(target_line(track.segments))
         elif line.startswith("#EXT-X-VERSION:"):
             written += [f"#EXT-X-VERSION:{_VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
             written += ["#EXT-X-I-FRAMES-ONLY"] if track.stream.trick else []
@@ -115,6 +120,11 @@ def attributes(line: str) -> dict[str, str]:
 def extinf(duration: Fraction) -> str:
     """The tag of a segment, to a microsecond."""
     return f"#EXTINF:{_decimal(duration, 6)},"
+
+
+def target_line(durations: Iterable[Fraction]) -> str:
+    """The target duration of a playlist: its longest segment, rounded to the nearest second (RFC 8216bis, 4.4.3.1)."""
+    return f"{_TARGET}{max(1, math.floor(max(durations, default=Fraction(1)) + Fraction(1, 2)))}"
 
 
 def key_lines(playlist: str) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from packagers.evidence.documents import SegmentEvidence
 from packagers.evidence.measures import peak_bps as peak_of_proof
+from packagers.hls import target_duration_s, target_line
 from packagers.rates import average_bps, peak_bps
 
 SIX = Fraction(6)
@@ -30,3 +31,12 @@ def test_what_is_declared_is_what_the_proof_measures(segments, target_s):
     sizes, seconds = zip(*segments, strict=True)
     found = [SegmentEvidence(start=0, duration=one, size_bytes=size, samples=1) for size, one in segments]
     assert peak_bps(sizes, seconds, target_s) == pytest.approx(peak_of_proof(found, Fraction(target_s)), abs=1)
+
+
+@pytest.mark.parametrize(
+    ("longest", "target"), [(Fraction(6006, 1000), 6), (Fraction(1, 4), 1), (Fraction(13, 2), 7), (SIX, 6)]
+)
+def test_the_target_is_the_longest_segment_to_the_nearest_second(longest, target):
+    line = target_line([Fraction(1, 10), longest])
+    assert line == f"#EXT-X-TARGETDURATION:{target}"
+    assert target_duration_s(f"#EXTM3U\n{line}\n#EXTINF:1,\n") == target
