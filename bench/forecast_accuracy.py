@@ -173,20 +173,21 @@ def main():
         load = os.getloadavg()[0]
         began, told = through(line, clips, options.every)
         print(f"load of the machine before {load:.1f}, after {os.getloadavg()[0]:.1f}; {len(told)} forecasts")
-        report(line, clips, began, told)
+        report(dict.fromkeys(clips, began), line.ready, told)
 
 
-def report(line, clips, began, told):
+def report(began, ready, told):
+    """Prints the forecast of each title in ``began``, when it was submitted, and how many are true."""
     good = 0
-    for title in clips:
-        ready = line.ready[title]
-        mine, left, error, held = judged(title, began, told, ready)
+    for title, submitted in began.items():
+        at = ready[title]
+        mine, left, error, held = judged(title, submitted, told, at)
         good += abs(error) <= WITHIN
         print(
-            f"{title:8} {mine.priority:7} ready after {(ready - began).total_seconds():6.1f} s; at a third p50 was off "
-            f"by {100 * error:+6.1f} % of {left:5.1f} s left, {'within' if held else 'beyond'} p90, from {mine.basis}"
+            f"{title:8} {mine.priority:7} ready after {(at - submitted).total_seconds():6.1f} s; at a third p50 was "
+            f"off by {100 * error:+6.1f} % of {left:5.1f} s left, {'within' if held else 'beyond'} p90, {mine.basis}"
         )
-    print(f"{good} of {len(clips)} within {100 * WITHIN:.0f} % of the time left")
+    print(f"{good} of {len(began)} within {100 * WITHIN:.0f} % of the time left")
 
 
 def opened(folder, servers, options):

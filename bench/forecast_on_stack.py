@@ -18,7 +18,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.forecast_accuracy import CLASSES, CONTENTS, PROFILE, WARMING, WITHIN, clip, judged
+from bench.forecast_accuracy import CLASSES, CONTENTS, PROFILE, WARMING, clip, report
 from pipeline.airflow_api import DAG_ID, AirflowApi
 from pipeline.forecasting import forecast
 from pipeline.installation import open_installation
@@ -120,18 +120,6 @@ def tasks_of(place, title):
         {key: one[key] for key in ("task_id", "queued_when", "start_date", "end_date")}
         for one in found["task_instances"]
     ]
-
-
-def report(began, ready, told):
-    good = 0
-    for title, at in ready.items():
-        mine, left, error, held = judged(title, began[title], told, at)
-        good += abs(error) <= WITHIN
-        print(
-            f"{title:8} {mine.priority:7} ready after {(at - began[title]).total_seconds():6.1f} s; at a third p50 was "
-            f"off by {100 * error:+6.1f} % of {left:5.1f} s left, {'within' if held else 'beyond'} p90, {mine.basis}"
-        )
-    print(f"{good} of {len(ready)} within {100 * WITHIN:.0f} % of the time left")
 
 
 if __name__ == "__main__":

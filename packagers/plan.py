@@ -31,6 +31,8 @@ __all__ = [
     "Stream",
     "further_plans",
     "look_of",
+    "package_key",
+    "packages_prefix",
     "plan_package",
     "sound_kind",
     "streams_of",
@@ -150,11 +152,11 @@ class PackagePlan:
 
     @property
     def prefix(self) -> str:
-        return f"packages/{self.request.title_id}/{self.version}/"
+        return f"{packages_prefix(self.request.title_id)}{self.version}/"
 
     @property
     def document_key(self) -> str:
-        return f"packages/{self.request.title_id}/{self.version}.json"
+        return package_key(self.request.title_id, self.version)
 
     @property
     def set_key(self) -> str:
@@ -198,6 +200,16 @@ def plan_package(request: PackageRequest, packager_version: str) -> PackagePlan:
     keys = KeyAssignment(title_id=request.title_id, kids=kids)
     streams = streams_of(request.renditions, trick_play=request.profile.trick_play)
     return PackagePlan(request, streams, keys, _version(request, keys, packager_version), request.profile.schemes[0])
+
+
+def packages_prefix(title_id: str) -> str:
+    """Below this the work store has every package of a title."""
+    return f"packages/{title_id}/"
+
+
+def package_key(title_id: str, version: str) -> str:
+    """Where the work store has the document of a package."""
+    return f"{packages_prefix(title_id)}{version}.json"
 
 
 def further_plans(plan: PackagePlan) -> tuple[PackagePlan, ...]:

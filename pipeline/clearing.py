@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from packagers.plan import packages_prefix
 from pipeline import shelf, working
 from pipeline.deliveries import clear_deliveries
 from pipeline.installation import Installation
@@ -107,7 +108,7 @@ def _of_title(this: _Round, record: TitleRecord, notes: Sequence[str]) -> Iterat
 
 def _package_copies(store: ObjectStore, title_id: TitleId) -> Iterator[StoredObject]:
     """Files of its packages; the origin has them. What is known and proven of each version lies beside and stays."""
-    folder = f"packages/{title_id}/"
+    folder = packages_prefix(title_id)
     return (stored for stored in store.list(folder) if "/" in stored.key.removeprefix(folder))
 
 

@@ -1,7 +1,8 @@
 """When a release stops and asks a person, and what it shows them. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote, urljoin
 
 from pydantic import Field
@@ -50,6 +51,20 @@ class Decision(Document):
     chosen: str
     why: str = ""
     profile: str = Field(default="", description="to encode again with, where that was chosen")
+
+    @classmethod
+    def of(cls, task: str, answer: Mapping[str, Any]) -> "Decision":
+        """The answer of a human-in-the-loop task, by the names that Airflow's interface and operator have for it."""
+        given, user = answer.get("params_input") or {}, answer.get("responded_by_user") or {}
+        (chosen,) = answer["chosen_options"]
+        return cls(
+            task=task,
+            at=answer["responded_at"],
+            who=str(user.get("name") or "Airflow"),
+            chosen=chosen,
+            why=str(given.get("why") or ""),
+            profile=str(given.get("other_profile") or ""),
+        )
 
 
 @dataclass(frozen=True, slots=True)

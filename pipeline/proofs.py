@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from packagers.plan import package_key
 from pipeline.installation import Installation
 from pipeline.verifying import evidence_key
 from pipeline.worst import picture_key
@@ -25,8 +26,7 @@ def evidence_picture(place: Installation, title_id: str, name: str) -> bytes:
 def _package(place: Installation, title_id: str, version: str) -> Package:
     """A package that was made of a title that is in the registry."""
     place.registry.title(title_id)
-    key = f"packages/{title_id}/{version}.json"
-    return Package.model_validate_json(_read(place, key, f"{title_id} {version}"))
+    return Package.model_validate_json(_read(place, package_key(title_id, version), f"{title_id} {version}"))
 
 
 def _read(place: Installation, key: str, what: str) -> bytes:

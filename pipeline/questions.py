@@ -52,15 +52,7 @@ def answer_standing(settings: Settings, question: Question) -> Decision | None:
     same = (found["subject"], found.get("body")) == (question.subject, question.body)
     if not same or found.get("responded_at") is None:
         return None
-    given, user = found.get("params_input") or {}, found.get("responded_by_user") or {}
-    decision = Decision(
-        task=question.task_id,
-        at=found["responded_at"],
-        who=str(user.get("name") or "Airflow"),
-        chosen=found["chosen_options"][0],
-        why=str(given.get("why") or ""),
-        profile=str(given.get("other_profile") or ""),
-    )
+    decision = Decision.of(question.task_id, found)
     queued_at = TypeAdapter(UtcTime).validate_python(airflow.get(run)["queued_at"])
     return decision if decision.at > queued_at else None
 

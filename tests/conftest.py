@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from telecine.registry.repository import Registry
 from telecine.tools import tool_path
+from tests.e2e.playback_browser import launched
 
 # a busy machine is no fault of the code: properties are never timed
 settings.register_profile("telecine", deadline=None)
@@ -51,6 +53,23 @@ def pytest_collection_modifyitems(config, items):
 def runs_alone(item):
     folder = item.path.relative_to(Path(__file__).parent).parts[0]
     return folder in ALONE_FOLDERS or any(item.get_closest_marker(mark) for mark in ALONE)
+
+
+@pytest.fixture(scope="module")
+def browser(chromium):
+    """A browser for all tests of a module; each opens pages in a context of its own."""
+    with launched(chromium) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def migrated(tmp_path_factory):
+    """An empty registry: migrations take longer than all of a test."""
+    path = tmp_path_factory.mktemp("registry") / "registry.db"
+    registry = Registry(f"sqlite:///{path}")
+    registry.migrate()
+    registry._engine.dispose()
+    return path
 
 
 @pytest.fixture(scope="session", autouse=True)

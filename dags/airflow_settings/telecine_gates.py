@@ -105,17 +105,7 @@ class Gate(HITLOperator):
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
         answer = super().execute_complete(context, event)
-        given = answer["params_input"] or {}
-        (chosen,) = answer["chosen_options"]
-        decision = Decision(
-            task=self.task_id,
-            at=answer["responded_at"],
-            who=str((answer["responded_by_user"] or {}).get("name") or "Airflow"),
-            chosen=chosen,
-            why=str(given.get("why") or ""),
-            profile=str(given.get("other_profile") or ""),
-        )
-        return self._decided(release_of(context), decision)
+        return self._decided(release_of(context), Decision.of(self.task_id, answer))
 
     def _standing(self, context: Any, release: Release) -> Decision | None:
         """The answer to this very question that an earlier try of the task was lost with."""

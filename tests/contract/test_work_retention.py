@@ -13,7 +13,6 @@ from pipeline.working import keys_of, note
 from telecine.errors import SourceRejected, Unavailable
 from telecine.registry.models import UploadRow
 from telecine.registry.records import Stage
-from telecine.registry.repository import Registry
 from telecine.storage.local import LocalStore
 from telecine.storage.memory import MemoryStore
 from telecine.title import SubmitRequest
@@ -31,15 +30,6 @@ from tests.contract.retention_stand import (
     put,
     renditions,
 )
-
-
-@pytest.fixture(scope="module")
-def migrated(tmp_path_factory):
-    path = tmp_path_factory.mktemp("registry") / "registry.db"
-    registry = Registry(f"sqlite:///{path}")
-    registry.migrate()
-    registry._engine.dispose()
-    return path
 
 
 @pytest.fixture(params=["memory", "local", pytest.param("s3", marks=pytest.mark.server)])

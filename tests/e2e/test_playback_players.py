@@ -16,7 +16,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import sync_playwright
 from pydantic import SecretStr
 
 from packagers.work import package
@@ -32,7 +31,7 @@ from telecine.title import SubmitRequest
 from tests.e2e.playback_players import page_server
 from tests.e2e.playback_stand import free_port, redis_server, static_edge, wait_for_port
 from tests.media.packagers_clips import FRAMES
-from tests.media.players import FLAGS, LIBRARIES, full_bench, full_request
+from tests.media.players import LIBRARIES, full_bench, full_request
 
 pytestmark = [pytest.mark.media, pytest.mark.server]
 
@@ -162,14 +161,6 @@ def _service(settings: Settings, redis_url: str, edge: Edge) -> Iterator[None]:
         service.terminate()
         service.wait(timeout=20)
     assert "Traceback" not in log_file.read_text(), log_file.read_text()
-
-
-@pytest.fixture(scope="module")
-def browser(chromium):
-    with sync_playwright() as driver:
-        found = driver.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield found
-        found.close()
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from telecine.errors import NotFound
 from telecine.text import Accessories
 from tests.media.packagers_clips import DURATION, Bench, text_track
 
-__all__ = ["BOX", "CONTROLS", "FLAGS", "LIBRARIES", "Clearkey", "full_bench", "full_request", "serving"]
+__all__ = ["BOX", "CONTROLS", "LIBRARIES", "Clearkey", "full_bench", "full_request", "serving"]
 
 _ROOT = Path(__file__).parents[2]
 LIBRARIES = {
@@ -25,8 +25,6 @@ LIBRARIES = {
     "hls.js": _ROOT / "tests/players/node_modules/hls.js/dist/hls.min.js",
     "dash.js": _ROOT / "tests/players/node_modules/dashjs/dist/modern/umd/dash.all.min.js",
 }
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--mute-audio"]
-FLAGS += ["--autoplay-policy=no-user-gesture-required"]
 SRT = "\n".join(
     f"{n + 1}\n00:00:0{n // 2},{n % 2 * 5}00 --> 00:00:0{(n + 1) // 2},{(n + 1) % 2 * 5}00\nHello\n" for n in range(10)
 )

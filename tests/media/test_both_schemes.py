@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 from origin.pointer import go_live
 from origin.publish import publish
@@ -21,7 +20,7 @@ from telecine.publication import Inventory
 from telecine.settings import Settings
 from telecine.storage.memory import MemoryStore
 from tests.media.packagers_clips import TITLE, Bench
-from tests.media.players import FLAGS, LIBRARIES, full_bench, full_request, serving
+from tests.media.players import LIBRARIES, full_bench, full_request, serving
 from tests.media.test_packagers_players import PAIRS, Origin, until
 
 pytestmark = pytest.mark.media
@@ -199,14 +198,6 @@ def test_documents_from_before_there_were_two_sets_are_read(made):
     _, package = made
     old = {name: value for name, value in json.loads(package.model_dump_json()).items() if name != "further"}
     assert type(package).model_validate(old).sets == package.sets[:1]
-
-
-@pytest.fixture(scope="module")
-def browser(chromium):
-    with sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield started
-        started.close()
 
 
 @pytest.mark.server

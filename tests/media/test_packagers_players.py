@@ -7,11 +7,10 @@ import time
 from contextlib import ExitStack
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 from packagers.work import package
 from tests.media.packagers_clips import FRAMES, Bench
-from tests.media.players import BOX, CONTROLS, FLAGS, LIBRARIES, Clearkey, full_bench, full_request, serving
+from tests.media.players import BOX, CONTROLS, LIBRARIES, Clearkey, full_bench, full_request, serving
 
 pytestmark = [pytest.mark.media, pytest.mark.server]
 
@@ -92,14 +91,6 @@ def made(request, tmp_path_factory):
     """A package with two languages, subtitles, thumbnails and tracks of key frames."""
     bench = full_bench(tmp_path_factory.mktemp(request.param), request.param)
     return bench, package(full_request(bench), bench.keys, bench.store, bench.work_dir)
-
-
-@pytest.fixture(scope="module")
-def browser(chromium):
-    with sync_playwright() as driver:
-        found = driver.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield found
-        found.close()
 
 
 @pytest.fixture

@@ -84,16 +84,6 @@ def edges(monkeypatch):
     return made
 
 
-@pytest.fixture(scope="module")
-def migrated(tmp_path_factory):
-    """An empty registry: migrations take longer than all of a test."""
-    path = tmp_path_factory.mktemp("registry") / "registry.db"
-    registry = Registry(f"sqlite:///{path}")
-    registry.migrate()
-    registry._engine.dispose()
-    return path
-
-
 @pytest.fixture
 def place(tmp_path, edges, migrated):
     shutil.copy(migrated, tmp_path / "registry.db")
