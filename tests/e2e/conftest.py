@@ -40,9 +40,18 @@ class Stack:
         """Every living process of this stack, found by the mark each inherits."""
         return marked_processes(self.settings.stack_id)
 
+    def asked(self, question):
+        """What ``question`` finds of each living process, by process; one that ends while it is asked is left out."""
+        answers = {}
+        for process in self.processes():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                answers[process] = question(process)
+        return answers
+
     def kill(self, *words):
         """SIGKILL the processes whose command line holds all words; returns how many there were."""
-        victims = [p for p in self.processes() if all(word in " ".join(p.cmdline()) for word in words)]
+        lines = self.asked(lambda process: " ".join(process.cmdline()))
+        victims = [process for process, line in lines.items() if all(word in line for word in words)]
         for victim in victims:
             with contextlib.suppress(psutil.Error):
                 victim.send_signal(signal.SIGKILL)

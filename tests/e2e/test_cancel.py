@@ -1,9 +1,7 @@
 """A person stops a title on the real stack, from the command line and from Airflow, and goes on with it."""
 
-import contextlib
 import time
 
-import psutil
 import pytest
 
 from pipeline.airflow_api import AirflowApi
@@ -16,12 +14,8 @@ ENCODE = "/api/v2/dags/release_title/dagRuns/{}/taskInstances/encode"
 
 
 def encoders(stack):
-    found = []
-    for process in stack.processes():
-        with contextlib.suppress(psutil.NoSuchProcess):  # it ended while it was looked at
-            if "ffmpeg" in process.name() and "libx264" in " ".join(process.cmdline()):
-                found.append(process)
-    return found
+    wanted = stack.asked(lambda process: "ffmpeg" in process.name() and "libx264" in " ".join(process.cmdline()))
+    return [process for process, is_encoder in wanted.items() if is_encoder]
 
 
 def under_way(stack, title):

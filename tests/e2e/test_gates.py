@@ -48,11 +48,11 @@ def gate(stack, title_id):
 
 def killed(stack, title):
     """Whether a process of this title was there to be killed; those of the executor have longer ones."""
-    for process in stack.processes():
-        with contextlib.suppress(psutil.Error):  # it ended meanwhile
-            if " ".join(process.cmdline()).strip("\0 ") == title:
-                process.kill()
-                return True
+    lines = stack.asked(lambda process: " ".join(process.cmdline()).strip("\0 "))
+    for process in (process for process, line in lines.items() if line == title):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+            return True
     return False
 
 

@@ -6,6 +6,7 @@ import subprocess
 import time
 
 import httpx
+import psutil
 import pytest
 
 from pipeline import shelf
@@ -38,7 +39,8 @@ def fetch(edge, path, **headers):
 def test_every_program_runs_and_listens_on_loopback_only(stack):
     status = stack.answer("status")
     assert {p["state"] for p in status["programs"]} == {"RUNNING"}
-    listening = [c for p in stack.processes() for c in p.net_connections(kind="inet") if c.status == "LISTEN"]
+    sockets = stack.asked(lambda process: process.net_connections(kind="inet"))
+    listening = [socket for held in sockets.values() for socket in held if socket.status == psutil.CONN_LISTEN]
     assert listening
     assert {c.laddr.ip for c in listening} <= {"127.0.0.1", "::1"}
 
