@@ -48,10 +48,13 @@ class Stack:
                 answers[process] = question(process)
         return answers
 
+    def having(self, wanted):
+        """The living processes of which ``wanted`` is true."""
+        return [process for process, answer in self.asked(wanted).items() if answer]
+
     def kill(self, *words):
         """SIGKILL the processes whose command line holds all words; returns how many there were."""
-        lines = self.asked(lambda process: " ".join(process.cmdline()))
-        victims = [process for process, line in lines.items() if all(word in line for word in words)]
+        victims = self.having(lambda process: all(word in " ".join(process.cmdline()) for word in words))
         for victim in victims:
             with contextlib.suppress(psutil.Error):
                 victim.send_signal(signal.SIGKILL)

@@ -14,8 +14,7 @@ ENCODE = "/api/v2/dags/release_title/dagRuns/{}/taskInstances/encode"
 
 
 def encoders(stack):
-    wanted = stack.asked(lambda process: "ffmpeg" in process.name() and "libx264" in " ".join(process.cmdline()))
-    return [process for process, is_encoder in wanted.items() if is_encoder]
+    return stack.having(lambda process: "ffmpeg" in process.name() and "libx264" in " ".join(process.cmdline()))
 
 
 def under_way(stack, title):

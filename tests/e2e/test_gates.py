@@ -48,8 +48,7 @@ def gate(stack, title_id):
 
 def killed(stack, title):
     """Whether a process of this title was there to be killed; those of the executor have longer ones."""
-    lines = stack.asked(lambda process: " ".join(process.cmdline()).strip("\0 "))
-    for process in (process for process, line in lines.items() if line == title):
+    for process in stack.having(lambda process: " ".join(process.cmdline()).strip("\0 ") == title):
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
             return True
