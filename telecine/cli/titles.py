@@ -1,4 +1,4 @@
-"""``submit``, ``titles``, ``show``."""
+"""``submit``, ``titles``, ``show``, ``watch``, ``cancel``, ``retry``."""
 
 import getpass
 from datetime import datetime
@@ -35,6 +35,7 @@ __all__ = [
     "show_renditions",
     "submit",
     "this_user",
+    "watch_title",
 ]
 
 Master = Annotated[
@@ -134,6 +135,20 @@ def show(title: Title, *, as_json: Json = False) -> None:
         print_json(report)
         return
     print_report(report.record, report.renditions, report.kids, report.urls)
+
+
+def watch_title(title: Title, *, as_json: Json = False) -> None:
+    """Follow a title until it is live or waits for its launch; Ctrl-C ends the looking, not the title."""
+    from pipeline.installation import open_installation  # noqa: PLC0415
+    from telecine.cli.watch import watch  # noqa: PLC0415 - keeps the other commands quick
+
+    place = open_installation(load_settings())
+    place.registry.title(title)  # one nobody submitted is told at once
+    record = watch(place, title)
+    if as_json:
+        print_json(record)
+    else:
+        say(f"[bold]{record.title_id}[/]: {record.stage}")
 
 
 def cancel(title: Title, *, as_json: Json = False) -> None:

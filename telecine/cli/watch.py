@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from pipeline.encoding import read_progress
 from pipeline.installation import Installation
@@ -66,11 +67,21 @@ def _view(record: TitleRecord, progress: EncodeProgress | None, elapsed_s: float
         bar = f"[cyan]{'━' * done}[/][dim]{'━' * (30 - done)}[/]"
         chunks = f"chunks {progress.chunks_done}/{progress.chunks_total}"
         grid.add_row(chunks, f"{progress.fps:.1f} fps", f"{bar} {progress.frames_done}/{progress.frames_total} {eta}")
+    if reason := _reason(record):
+        grid.add_row("", "", Text(reason, style="red"))
     return grid
+
+
+def _reason(record: TitleRecord) -> str | None:
+    """Why a title under way does not go on by itself, or what it met."""
+    if record.stage.ended:
+        return None  # how it ended is told by whoever watches
+    return record.problem or ("held: nothing more of it is started" if record.held else None)
 
 
 def _log_line(record: TitleRecord, progress: EncodeProgress | None, shown: str) -> str:
     line = f"{record.title_id}: {record.stage}" + (f": {progress.line()}" if progress else "")
+    line += f" ({reason})" if (reason := _reason(record)) else ""
     if line != shown:
         console.print(line, soft_wrap=True, markup=False)
     return line

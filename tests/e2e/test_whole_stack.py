@@ -63,6 +63,10 @@ def test_the_title_is_whole_and_the_same_on_both_edges(stack, live_title):
         assert fetch(edge, "t/first/current.json").json()["version"] == version
 
 
+def test_watching_a_live_title_ends_at_once(stack, live_title):
+    assert stack.answer("watch", "first")["live"] == live_title["live"]
+
+
 def test_a_browser_plays_the_live_title_from_an_edge_in_hls(stack, live_title, chromium):
     """In DASH it does in test_board_in_airflow.py."""
     token = stack.answer("token")["token"]
